@@ -1,0 +1,1 @@
+"""What works on the checkout itself: setting it up. Runs before anything is installed."""
