@@ -1,0 +1,1 @@
+"""The firewall: rules as text, and libnftables in the process that takes them."""
