@@ -1,0 +1,1 @@
+"""One module per plugin type, named as the type is."""
