@@ -1,0 +1,1 @@
+"""From the nodes' records to the kernel's routes, and nothing else."""

@@ -1,0 +1,1 @@
+"""Cluster records in etcd, version 3."""

@@ -1,0 +1,1 @@
+"""Cluster records in Kubernetes: as annotations of Node objects."""

@@ -1,0 +1,1 @@
+"""What stores across a network have in common: HTTP, pauses, a copy kept up to date."""
