@@ -1,0 +1,10 @@
+"""What tables say of their rows, in the reader's language.
+
+May import: language.
+"""
+
+from __future__ import annotations
+
+from dari.language import Messages
+
+_ = Messages("tables")
