@@ -1,0 +1,10 @@
+"""What a lab says to people, in the reader's language.
+
+May import: language.
+"""
+
+from __future__ import annotations
+
+from dari.language import Messages
+
+_ = Messages("lab")
