@@ -332,6 +332,17 @@ def test_a_failing_add_changes_nothing(change: dict[str, object], error: type[Da
     verb("DEL", {**ALL, **change})
 
 
+def test_an_interface_without_a_mac_is_given_none_and_stays_as_it_is() -> None:
+    """The kernel would give lo a MAC, and then never let it go back to none."""
+    request = call("ADD", ALL, "c1", "/run/netns/c1", ifname="lo", previous=joined())
+    before = ip("-d", "link", "show", "dev", "lo", namespace="c1")
+    with host() as node, pytest.raises(BadConfig, match="mac: lo has none"):
+        plugin("tuning").add(request, node)
+    assert ip("-d", "link", "show", "dev", "lo", namespace="c1") == before
+    assert records() == [""]
+    assert not SAVED.with_name("c1_lo.json").exists()
+
+
 def test_what_add_needs() -> None:
     previous = joined()
     with pytest.raises(BadConfig):

@@ -13,7 +13,7 @@ import errno
 from contextlib import ExitStack, suppress
 
 from dari import files
-from dari.errors import BadNamespace, IOFailure, NotFound, Undecodable
+from dari.errors import BadConfig, BadNamespace, IOFailure, NotFound, Undecodable
 from dari.netlink.link import get_link
 from dari.netlink.linkchange import change_link
 from dari.wiring import backup, records
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 PART = "tuning"
 _UNREADABLE = (errno.EACCES, errno.EPERM)
+_NO_MAC = "00:00:00:00:00:00"
 
 
 def tune(request: Request, host: Host, conf: TuningConf, folder: str) -> None:
@@ -47,6 +48,7 @@ def tune(request: Request, host: Host, conf: TuningConf, folder: str) -> None:
         folder: where what was there before is kept.
 
     Raises:
+        BadConfig: a MAC for an interface that has none.
         BadNamespace: CNI_NETNS is no network namespace.
         NotFound: the pod has no such interface.
         IOFailure: a setting is not there, or does not take the value.
@@ -113,6 +115,11 @@ def _link_state(namespace: Namespace, request: Request, conf: TuningConf) -> Sav
         return Saved()
     with namespace.socket() as pod:
         link = get_link(pod, name=request.ifname)
+    if conf.mac and link.mac == _NO_MAC:
+        raise BadConfig(
+            f"mac: {link.name} has none, and the kernel would not let it go back to none",
+            "leave mac out for this interface",
+        )
     return Saved(
         mac=link.mac if conf.mac else "",
         mtu=link.mtu if conf.mtu else 0,
