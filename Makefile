@@ -24,7 +24,7 @@ export PYTHONDONTWRITEBYTECODE =
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint unit bench measure format lock messages pages clean
+.PHONY: help demo test check lint unit explore bench measure format lock messages pages clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 10
@@ -42,6 +42,10 @@ check: ## what needs no root: lint, types, layers and the pure tests
 	@$(BOOTSTRAP) check
 	@$(MAKE) --no-print-directory lint
 	$(PYTEST) tests/unit
+
+explore: ## every test again, with random examples that nobody has tried yet (root)
+	@$(BOOTSTRAP) test
+	DARI_TEST_EXPLORE=1 $(PYTEST)
 
 suite:
 	$(PYTEST)

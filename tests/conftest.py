@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.chance import EXPLORING
 from tests.support.isolation import isolated
 from tests.support.order import spread
 
@@ -17,12 +17,11 @@ ON_A_NODE_OF_THEIR_OWN = frozenset(
     HERE / name for name in ("kernel", "parity", "runtime", "churn", "fuzz", "store")
 )
 
-# A build server tries the same examples each time; anyone else tries new ones.
 settings.register_profile(
     "dari",
     deadline=None,
     database=None,
-    derandomize="CI" in os.environ,
+    derandomize=not EXPLORING,
     suppress_health_check=[HealthCheck.too_slow],  # says how busy the machine is
 )
 settings.load_profile("dari")

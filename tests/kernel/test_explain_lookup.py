@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import subprocess
 from contextlib import suppress
@@ -19,6 +18,7 @@ from dari.netlink.rule import Rule, add_rule
 from dari.netlink.sock import NetlinkSocket
 from dari.snapshot.model import Machine
 from dari.snapshot.place import read_place
+from tests.support.chance import dice
 
 DEVICES = ("d0", "d1", "d2", "d3")
 KINDS = (1, 1, 1, 1, 1, 6, 7, 8, 9)
@@ -110,8 +110,7 @@ def we_say(spot: Spot, question: Question) -> tuple[str, str] | None:
 
 
 def check(version: int) -> None:
-    seed = version if "CI" in os.environ else random.randrange(2**32)
-    chance = random.Random(seed)
+    chance = dice(version)
     prepare(version)
     with NetlinkSocket() as sock:
         for _ in range(ROUNDS):
@@ -127,7 +126,7 @@ def check(version: int) -> None:
                 )
                 ours, theirs = we_say(spot, question), kernel_says(question)
                 tables = ip(f"-{version}", "rule").stdout
-                assert ours == theirs, f"seed {seed}: {question}: {ours}, not {theirs}\n{tables}"
+                assert ours == theirs, f"{question}: {ours}, not {theirs}\n{tables}"
 
 
 def test_routes_of_ipv4_are_chosen_as_the_kernel_does() -> None:

@@ -1,7 +1,4 @@
-"""Random agents, configurations, environments and settings files.
-
-The seed is printed, and shown when a case fails.
-"""
+"""Random agents, configurations, environments and settings files."""
 
 from __future__ import annotations
 
@@ -12,6 +9,7 @@ import struct
 import pytest
 
 from tests.shim.bindir import CONFIG, BinDir, Ended
+from tests.support.chance import dice
 from tests.support.fake_agent import Behaviour, Conversation, FakeAgent, encode_answer
 
 ROUNDS = 120
@@ -22,9 +20,7 @@ CODE_OF_STDIN = 5
 
 @pytest.fixture
 def chance() -> random.Random:
-    seed = int.from_bytes(os.urandom(4), "big")
-    print(f"seed {seed}")
-    return random.Random(seed)
+    return dice(1)
 
 
 def mutated(chance: random.Random, data: bytes) -> bytes:
