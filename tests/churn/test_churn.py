@@ -29,8 +29,7 @@ from tests.support.deadly import after, fatal
 from tests.support.executable import install
 from tests.support.isolation import add_namespace
 from tests.support.kernel import links
-from tests.support.snapshot import Snapshot, assert_unchanged, snapshot
-from tests.support.waiting import wait_until
+from tests.support.snapshot import Snapshot, assert_unchanged, settled
 
 T = TypeVar("T")
 CALLERS, LANES = 16, 4
@@ -117,8 +116,9 @@ def node_with_a_past(plugins: Plugins, places: list[str]) -> Snapshot:
     staying = links("dari")
     for index, netns in enumerate(places):
         cycle(chain(plugins), index, netns, Addresses())
-    wait_until(lambda: staying == links("dari"), "what an agent deletes later is gone")
-    return snapshot()
+    found = settled()
+    assert staying == links("dari")
+    return found
 
 
 def in_lanes(work: Callable[[int, str], None], times: int, places: list[str]) -> None:

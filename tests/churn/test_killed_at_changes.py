@@ -17,7 +17,7 @@ from tests.support.chains import FIVE, NAMES, ONE_CALL, Plugins, chain, pod
 from tests.support.deadly import before_change, fatal
 from tests.support.executable import install
 from tests.support.isolation import add_namespace
-from tests.support.snapshot import Snapshot, assert_unchanged, snapshot
+from tests.support.snapshot import Snapshot, assert_unchanged, settled
 
 VICTIMS = ("bridge", "portmap", "bandwidth", "firewall", "tuning", "dari")
 REWRITTEN = ("/last_reserved_ip.", "/run/dari/owners/")
@@ -35,7 +35,7 @@ def beside_another(victim: str) -> tuple[Chain, Attachment, Snapshot]:
     attachment = pod("c1", add_namespace("c1"))
     network.add(attachment)
     network.delete(attachment)
-    return network, attachment, snapshot()
+    return network, attachment, settled()
 
 
 def killed(verb: str, victim: str, attachment: Attachment, then: Callable[[], object]) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from tests.support.executable import WIRING, Answer, Environ, call, environment, install
 from tests.support.isolation import add_namespace
 from tests.support.networks import BRIDGE
-from tests.support.snapshot import assert_unchanged, snapshot
+from tests.support.snapshot import assert_unchanged, settled
 
 CONF: dict[str, Any] = {**BRIDGE, "cniVersion": "1.0.0"}
 STDIN = json.dumps(CONF).encode()
@@ -53,7 +53,7 @@ class Node:
 
     def settle(self) -> None:
         """Take what is there now for what must be there later."""
-        self._before = snapshot()
+        self._before = settled()
 
     def environ(self, verb: str, container: str = "c1") -> dict[str, str]:
         """A correct environment."""

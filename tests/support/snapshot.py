@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
+from dari.paths import Paths
+from dari.wiring.records import half_deleted
 from tests.support.kernel import ip, run
 from tests.support.waiting import wait_until
 
@@ -43,6 +47,15 @@ def snapshot() -> Snapshot:
     found["connections"] = sorted(_translated())
     found.update({path: content for folder in FOLDERS for path, content in _files(Path(folder))})
     return found
+
+
+def settled() -> Snapshot:
+    """Look at everything when an agent has deleted the past.
+
+    It deletes a pod's cable, and then its record, a little after DEL's answer.
+    """
+    wait_until(lambda: not [*half_deleted(Paths())], "an agent has deleted the past")
+    return snapshot()
 
 
 def difference(before: Snapshot, after: Snapshot) -> dict[str, tuple[object, object]]:
@@ -122,4 +135,6 @@ def _files(folder: Path) -> Iterator[tuple[str, object]]:
     for place, below, names in os.walk(folder):
         for name in (*below, *names):
             path = Path(place, name)
-            yield str(path), path.read_bytes() if path.is_file() else oct(path.lstat().st_mode)
+            with suppress(FileNotFoundError):  # an agent removes some meanwhile
+                mode = path.lstat().st_mode
+                yield str(path), path.read_bytes() if stat.S_ISREG(mode) else oct(mode)
