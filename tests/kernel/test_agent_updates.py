@@ -24,7 +24,7 @@ from dari.routing.vxlan import mac_of_node
 from dari.store.local import LocalStore
 from dari.store.record import NodeRecord
 from dari.wiring.host import Host
-from tests.support.kernel import run
+from tests.support.kernel import links, run
 
 PEERS = 300
 TABLES = {
@@ -57,6 +57,13 @@ def tables(backend: str) -> list[list[str]]:
         done = subprocess.run(words.split(), check=True, capture_output=True)
         found.append(sorted(json.dumps(row, sort_keys=True) for row in json.loads(done.stdout)))
     return found
+
+
+def connect() -> None:
+    """Give the node its one interface, and its address there."""
+    run("ip", "link", "add", "eth0", "up", "type", "veth", "peer", "name", "wire")
+    run("ip", "address", "add", "172.16.0.1/16", "dev", "eth0")
+    run("ip", "link", "set", "wire", "up")
 
 
 class Driven:
@@ -104,9 +111,7 @@ class Driven:
 def test_after_changes_one_by_one_a_pass_over_everything_finds_nothing_to_mend(
     tmp_path: Path, backend: str
 ) -> None:
-    run("ip", "link", "add", "eth0", "up", "type", "veth", "peer", "name", "wire")
-    run("ip", "address", "add", "172.16.0.1/16", "dev", "eth0")
-    run("ip", "link", "set", "wire", "up")
+    connect()
     steps: Sequence[Mapping[int, NodeRecord | None]] = [
         {7: peer(7, backend, place=1007)},
         {8: peer(8, backend, range_=1008), 9: peer(9, backend, place=1009, range_=1009)},
@@ -143,3 +148,22 @@ def test_after_changes_one_by_one_a_pass_over_everything_finds_nothing_to_mend(
 
     with Driven(tmp_path, backend) as driven:
         asyncio.run(body(driven))
+
+
+def test_peers_hear_of_a_tunnel_when_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else they would send through it what nobody receives yet."""
+    connect()
+    with Driven(tmp_path, "direct") as driven:
+        asyncio.run(driven.look_at_everything())
+    with Driven(tmp_path, "vxlan") as driven:
+        put, told = driven.store.put, []
+
+        async def noted(record: NodeRecord) -> None:
+            told.append((record.backend["type"], links("dari.vxlan")))
+            await put(record)
+
+        monkeypatch.setattr(driven.store, "put", noted)
+        asyncio.run(driven.look_at_everything())
+    assert told == [("vxlan", ["dari.vxlan"])]

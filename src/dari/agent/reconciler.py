@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, TypeVar
 from dari.agent import events
 from dari.agent.config import ROUTER, AgentConfig
 from dari.agent.desired import Desired, decide, own_record
-from dari.agent.earlier import ranges_in_use
 from dari.agent.location import Location, locate
+from dari.agent.membership import Joined, Membership
 from dari.agent.memory import Memory
 from dari.agent.mend import Mended, Mender, silent_damage
-from dari.agent.namesake import Namesake
 from dari.agent.observe import Observed, observe
 from dari.agent.planner import Planner
 from dari.agent.state import State, StoreState, Sync
@@ -30,11 +29,10 @@ from dari.netlink.codec import Message
 from dari.routing.reconcile import Outcome
 from dari.routing.tunnels import MARK
 from dari.store.base import Store
-from dari.store.ranges import RangeTaken
 from dari.wiring.host import Host
 
 if TYPE_CHECKING:
-    from dari.model import IPAddress, IPNetwork
+    from dari.model import IPAddress
 
 T = TypeVar("T")
 
@@ -58,10 +56,9 @@ class Reconciler:
         self._memory = Memory(
             NodeName("") if config.role == ROUTER else config.node_name, config.store_grace
         )
-        self._namesake = Namesake()
+        self._membership = Membership(config, store, self._memory)
         self._reachable = True
         self._silent: tuple[NodeName, ...] = ()
-        self._ranges: tuple[IPNetwork, ...] = ()
         self._location = Location()
         self._desired = Desired(routes=None)
         self._planner = Planner(config)
@@ -85,8 +82,8 @@ class Reconciler:
         self._location = self._locate(observed)
         self.tunnels = frozenset(link.index for link in observed.links if link.alias == MARK)
         problems = await self._read_store()
-        done, waiting, unwritten = await self._join(observed)
-        own = own_record(self._config, self._location, self._ranges)
+        joined = await self._join(observed)
+        own = own_record(self._config, self._location, self._membership.ranges)
         planned = self._planner.plan(own, self._memory.records, observed, self._location)
         desired = self._desired = decide(
             self._config, own, planned, observed, self._location, self._host.paths.leases
@@ -94,9 +91,11 @@ class Reconciler:
         mending = self._begin(lambda: self._mender.mend(desired, observed, deep=deep))
         self._updates.follow(planned)  # while the kernel is busy
         mended = await mending
+        if joined.untold is not None:
+            joined = await self._membership.tell(joined.untold)
         if mended.blocking or mended.failures:
             self._host.close()
-        state = self._state(before, [*problems, *unwritten], [*done], [*waiting], mended)
+        state = self._state(before, problems, joined, mended)
         return await self._announce(state) if state.ready else state
 
     async def update(self, before: State, names: Set[NodeName]) -> State | None:
@@ -203,62 +202,27 @@ class Reconciler:
         lost = self._memory.problem()
         return [*listing.damaged, lost] if lost else listing.damaged
 
-    async def _join(self, observed: Observed) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
-        """Hold a range and have the own record say so.
-
-        A range that was held once is kept in use whatever happens to the record:
-        pods have addresses of it. A store that fails then is a problem, but the node
-        is as ready as it was; another node's claim to the range is not so harmless.
-
-        Returns:
-            What was done, what is waited for, and what else is wrong, in words.
-        """
-        if self._config.role == ROUTER or (self._ranges and not self._reachable):
-            return [], [], []
-        config, records = self._config, self._memory.records or ()
-        try:
-            ranges = config.pod_ranges or self._ranges
-            if not ranges:
-                used = ranges_in_use(config, observed)
-                ranges = await self._store.allot(config.node_name, config.cluster_ranges, used)
-            record = own_record(config, self._location, ranges)
-            stored = next((each for each in records if each.name == record.name), None)
-            self._namesake.saw(stored, time.monotonic())
-            if self._namesake.gives_way(stored):
-                return [], [self._namesake.problem(time.monotonic())], []
-            known = record.says_the_same_as(stored)
-            if not known or not self._ranges:
-                await self._store.put(record.replace(updated=time.time()))
-                self._memory.wrote(record)
-                self._namesake.wrote(record, stored)
-            self._ranges = ranges
-        except DariError as error:
-            if self._ranges and not isinstance(error, RangeTaken):
-                return [], [], [error.message]
-            return [], [error.message], []
-        trouble = self._namesake.problem(time.monotonic())
-        return [] if known else ["wrote this node's record"], [], [trouble] if trouble else []
+    async def _join(self, observed: Observed) -> Joined:
+        cut_off = self._membership.ranges and not self._reachable
+        if self._config.role == ROUTER or cut_off:
+            return Joined()
+        return await self._membership.join(observed, self._location)
 
     def _state(
-        self,
-        before: State,
-        problems: list[str],
-        done: list[str],
-        waiting: list[str],
-        mended: Mended,
+        self, before: State, problems: Sequence[str], joined: Joined, mended: Mended
     ) -> State:
         peers = self._peers()
-        waiting += mended.blocking
+        problems, waiting = [*problems, *joined.problems], [*joined.waiting, *mended.blocking]
         if self._config.role != ROUTER:
             waiting += self._placeless(peers)
             problems += self._location.problems if self._location.addresses else ()
         if self._memory.records is None:
             waiting.append("the store's first answer")
-        sync = Sync(at=time.time(), mended=(*done, *mended.done))
+        sync = Sync(at=time.time(), mended=(*joined.done, *mended.done))
         return State(
             passes=before.passes + 1,
             location=self._location,
-            pod_ranges=self._ranges,
+            pod_ranges=self._membership.ranges,
             peers=peers,
             routes=self._desired.routes.reached if self._desired.routes else 0,
             mtu=self._desired.mtu,
