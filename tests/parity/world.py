@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from typing import TypeVar
 
@@ -95,9 +96,11 @@ def _give(address: str, version: int, link: str, place: str) -> None:
 def seen(probe: Probe) -> str:
     """Whose address the server sees; empty where the connection does not come about."""
     with ExitStack() as stack:
-        family = socket.AF_INET6 if ":" in probe.target else socket.AF_INET
+        family = _family(probe)
         server = stack.enter_context(_socket(probe.server, family))
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:  # beside one that listens at the same port by IPv4
+            server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         server.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", probe.listens))
         server.listen()
         client = stack.enter_context(_socket(probe.source, family))
@@ -110,8 +113,21 @@ def seen(probe: Probe) -> str:
 
 
 def sights(probes: Sequence[tuple[str, Probe]]) -> dict[str, str]:
-    """What each of several named probes saw."""
-    return {name: seen(probe) for name, probe in probes}
+    """What each of several named probes saw; those that listen in one place take turns."""
+    turns: dict[object, list[tuple[str, Probe]]] = {}
+    for name, probe in probes:
+        turns.setdefault((_family(probe), probe.server, probe.listens), []).append((name, probe))
+    with ThreadPoolExecutor(len(turns) or 1) as watchers:
+        done = watchers.map(_in_turn, turns.values())
+        return dict(each for turn in done for each in turn)
+
+
+def _in_turn(probes: Sequence[tuple[str, Probe]]) -> list[tuple[str, str]]:
+    return [(name, seen(probe)) for name, probe in probes]
+
+
+def _family(probe: Probe) -> int:
+    return socket.AF_INET6 if ":" in probe.target else socket.AF_INET
 
 
 def _socket(place: str, family: int) -> socket.socket:

@@ -11,6 +11,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from dari.cni.dispatch import respond
@@ -183,8 +184,11 @@ def _rounded(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def both(story: Callable[[Side], T]) -> tuple[T, T]:
-    """The story told by theirs, and by ours."""
-    return isolated(lambda: story(Side(ours=False))), isolated(lambda: story(Side(ours=True)))
+    """The story told by theirs, and by ours: at the same time, since each waits a lot."""
+    with ThreadPoolExecutor(2) as tellers:
+        theirs = tellers.submit(isolated, lambda: story(Side(ours=False)))
+        ours = tellers.submit(isolated, lambda: story(Side(ours=True)))
+        return theirs.result(), ours.result()
 
 
 def assert_alike(story: Callable[[Side], object]) -> None:
