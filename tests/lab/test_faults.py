@@ -85,7 +85,9 @@ def test_a_learner_breaks_checks_asks_and_gives_up() -> None:
         at = ("--name", built.name)
         broken = by.run("lab", "break", "--secret", "--level", "1", "--seed", "4", *at)
         assert broken.returncode == 0, broken.stderr
-        assert by.run("lab", "check", *at).returncode == 1
+        checked = by.run("lab", "check", "--wait", "2", *at)
+        assert checked.returncode == 1
+        assert "dari lab check --wait 45" in checked.stdout
         first, second = (by.ok("lab", "hint", *at) for _ in range(2))
         assert first != second
         told = by.ok("lab", "mend", *at)

@@ -12,10 +12,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from dari.cli.messages import _
+from dari.cli.seconds import seconds_from
 
 if TYPE_CHECKING:
     from dari.lab.faults.desk import Desk
     from dari.lab.faults.exercise import Exercise
+
+_WAIT = 10.0  # seconds
 
 
 class AddVerb(Protocol):
@@ -58,6 +61,15 @@ def configure(verb: AddVerb, desk: Callable[[str], Desk]) -> list[ArgumentParser
     checking = verb(
         "check", _("tell whether what was broken is mended"), having(_check), "dari lab check"
     )
+    checking.add_argument(
+        "--wait",
+        type=seconds_from(0),
+        default=_WAIT,
+        metavar="SECONDS",
+        help=_("look again for so long at what is wrong (default: {seconds:g})").format(
+            seconds=_WAIT
+        ),
+    )
     hinting = verb("hint", _("give the next hint"), having(_hint), "dari lab hint")
     mending = verb("mend", _("take back what was broken"), having(_mend), "dari lab mend")
     for parser in (checking, hinting, mending):
@@ -85,11 +97,16 @@ def _break(arguments: Namespace, desk: Desk) -> int:
 def _check(arguments: Namespace, desk: Desk) -> int:
     """Exit status 1 where something is not mended."""
     from dari.lab.faults import story
+    from dari.lab.faults.desk import TO_RECOVER
 
-    checked = [desk.check(one) for one in _meant(arguments, desk)]
+    checked = [desk.check(one, arguments.wait) for one in _meant(arguments, desk)]
     for one in checked:
         print(story.verdict(one))
-    return 1 if any(one.wrong for one in checked) else 0
+    if not any(one.wrong for one in checked):
+        return 0
+    if arguments.wait < TO_RECOVER:
+        print(story.patience(TO_RECOVER))
+    return 1
 
 
 def _hint(arguments: Namespace, desk: Desk) -> int:

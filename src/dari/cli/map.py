@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dari.cli.messages import _
+from dari.cli.seconds import seconds_from
 from dari.cli.source import add_source
 from dari.errors import DariError
 from dari.language import N_
@@ -49,7 +50,7 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--every",
-        type=_seconds,
+        type=seconds_from(0.2),
         default=2.0,
         metavar="SECONDS",
         help=_("how often to look at the least (%(default)s)"),
@@ -62,18 +63,6 @@ def _address(text: str) -> tuple[str, int]:
     if not colon or not port.isdecimal() or int(port) > 65535:
         raise ArgumentTypeError(_("{text!r} is not HOST:PORT").format(text=text))
     return host.strip("[]"), int(port)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0.2 <= seconds <= 3600:
-        raise ArgumentTypeError(
-            _("{text!r} is not a number of seconds from 0.2 to 3600").format(text=text)
-        )
-    return seconds
 
 
 def run(arguments: Namespace) -> int:

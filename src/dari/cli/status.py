@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dari.cli.messages import _
+from dari.cli.seconds import seconds_from
 from dari.errors import DariError
 from dari.language import N_
 from dari.tables.layout import columns
@@ -35,7 +36,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
     parser.add_argument(
         "--wait",
-        type=float,
+        type=seconds_from(0),
         default=0.0,
         metavar="SECONDS",
         help=_("wait so long for the agent to be ready"),

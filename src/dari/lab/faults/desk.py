@@ -25,7 +25,10 @@ _AT_FIRST = 20.0  # seconds in which everything has to be well before something 
 _TO_SHOW = 1.0  # seconds in which a packet has to fail for the fault to be seen
 _AT_MOST = 40.0  # seconds in which a fault has to show: agents ask a server every ten
 _AGAIN = 0.2  # seconds between two looks
-_TO_MEND = 45.0  # seconds that a mended lab is given: an agent asks a lost server every thirty
+
+TO_RECOVER = 45.0
+"""Seconds after which a mended lab is well again at the latest: an agent asks a store that it
+lost every thirty."""
 
 
 class Checked(Record):
@@ -127,14 +130,17 @@ class Desk:
             )
         return seen
 
-    def check(self, exercise: Exercise) -> Checked:
+    def check(self, exercise: Exercise, seconds: float = TO_RECOVER) -> Checked:
         """Look whether it is mended; it is forgotten then.
+
+        Args:
+            seconds: what is wrong is looked at again for so long.
 
         Raises:
             DariError: the lab cannot be looked into.
         """
         fault, scene = self._read(exercise)
-        found = watch.wrong(self._state, scene, fault.watched(scene), _TO_MEND)
+        found = watch.wrong(self._state, scene, fault.watched(scene), seconds)
         if not found:
             self._forget(exercise)
         return Checked(exercise=exercise, wrong=tuple(found))

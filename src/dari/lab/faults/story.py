@@ -76,6 +76,18 @@ def verdict(checked: Checked) -> str:
     return "\n".join([head, *(f"  {each}" for each in checked.wrong)])
 
 
+def patience(seconds: float) -> str:
+    """For whoever has just mended it.
+
+    Args:
+        seconds: after which a mended lab is well again at the latest.
+    """
+    return _(
+        "Have you just mended it? Some agents take a while to notice: "
+        "dari lab check --wait {seconds:g}"
+    ).format(seconds=seconds)
+
+
 def hinted(exercise: Exercise) -> str:
     """The hint that was given last."""
     return f"{label(exercise)}: {hint(exercise)}"

@@ -24,14 +24,14 @@ def wrong(state: State, scene: Scene, sights: Sequence[Sight], seconds: float) -
     """What is not as it should be, in the reader's language, packets first.
 
     Args:
-        seconds: how long a packet is sent again, an agent asked again, and a pod started again.
+        seconds: for so long a packet is sent again, an agent asked again, and a pod started again.
 
     Raises:
         DariError: the lab has ended, or may not be looked into.
     """
     trials = [one for one in sights if isinstance(one, Trial)]
-    found = _of_trials(state, trials, seconds)
     deadline = time.monotonic() + seconds
+    found = _of_trials(state, trials, seconds)
     for one in sorted(sights, key=lambda each: not isinstance(each, AgentAnswers)):
         if isinstance(one, AgentAnswers):
             found += _of_agent(state, one, deadline)
