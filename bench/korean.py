@@ -32,6 +32,8 @@ WORDS: Mapping[str, str] = {
     "last / first": "마지막 / 처음",
     "figure": "값",
     "by hand": "손으로",
+    "masquerading": "매스커레이드",
+    "dari / masquerading": "dari / 매스커레이드",
     # cells
     "at most {}": "{} 이하",
     "at least {}": "{} 이상",
@@ -118,12 +120,14 @@ WORDS: Mapping[str, str] = {
         "주소와 링크 켜기와 기본 경로를 데이터그램 하나로 보내는 일을 쉬지 않고 되풀이해, 절반은 "
         "호출들 앞에 절반은 뒤에 잰 것입니다."
     ),
-    "By hand: a bridge, veth pairs and a route to the other node, made with `ip`, and no rule. "
+    "By hand: a bridge, veth pairs and a route to the other node, made with `ip`, and no rule; "
+    "masquerading: with one rule for it, so that the kernel tracks connections as for dari. "
     "Medians (quartiles) of {} runs in turn; iperf3 with one TCP stream for {} s; requests of 64 "
     "bytes over one TCP connection, each sent when the one before is answered. The ratio is the "
     "median of the pairs' ratios; more is better.": (
-        "손으로: `ip`로 만든 브리지, veth 쌍, 다른 노드로 가는 경로, 규칙은 없음. 번갈아 {}번 "
-        "실행한 중앙값(사분위수)입니다. iperf3는 TCP 스트림 하나로 {}초, 요청은 TCP 연결 하나로 "
+        "손으로: `ip`로 만든 브리지, veth 쌍, 다른 노드로 가는 경로, 규칙은 없음. 매스커레이드: "
+        "그것을 위한 규칙 하나를 더해, dari에서처럼 커널이 연결을 추적함. 번갈아 {}번 실행한 "
+        "중앙값(사분위수)입니다. iperf3는 TCP 스트림 하나로 {}초, 요청은 TCP 연결 하나로 "
         "64바이트씩, 앞의 응답이 오면 다음을 보냅니다. 비율은 쌍마다 구한 비율의 중앙값이며, "
         "클수록 좋습니다."
     ),

@@ -1,7 +1,8 @@
 """Two nodes on one wire with two pods on the first and one on the second, built twice.
 
 By dari: an agent on each node, direct routes, pods by its own configuration. By
-hand: a bridge, veth pairs and a route to the other node, with `ip` alone.
+hand: a bridge, veth pairs and a route to the other node, with `ip` alone; and once more
+with one rule of iptables that masquerades, for which the kernel tracks connections.
 
 May import: harness, scenarios, record, dari.agent.
 """
@@ -9,6 +10,7 @@ May import: harness, scenarios, record, dari.agent.
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Sequence
@@ -97,11 +99,17 @@ def address_in(result: str) -> str:
     return str(json.loads(result)["ips"][0]["address"]).partition("/")[0]
 
 
-def by_hand(stack: ExitStack) -> Topology:
-    """The same without dari."""
+def by_hand(stack: ExitStack, *, masquerading: bool = False) -> Topology:
+    """The same without dari.
+
+    Args:
+        masquerading: by one rule on each node, what leaves the pods' ranges.
+    """
     near, far = nodes = _two_nodes(stack)
     for number, node in enumerate(nodes, start=1):
         node.do(_bridge_by_hand, number)
+        if masquerading:
+            node.do(_masquerade_by_hand, number)
     return Topology(
         client=_join_by_hand(near, _NEAR, 2),
         near=_join_by_hand(near, _NEAR, 3),
@@ -116,6 +124,11 @@ def _bridge_by_hand(number: int) -> None:
     run_ip("link", "set", "br0", "up")
     run_ip("route", "add", f"10.244.{other}.0/24", "via", _underlay(other))
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
+
+
+def _masquerade_by_hand(number: int) -> None:
+    rule = ("-s", f"10.244.{number}.0/24", "!", "-d", "10.244.0.0/16", "-j", "MASQUERADE")
+    subprocess.run(["iptables", "-t", "nat", "-A", "POSTROUTING", *rule], check=True)
 
 
 def _join_by_hand(node: Node, number: int, host: int) -> Place:

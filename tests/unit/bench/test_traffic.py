@@ -30,11 +30,17 @@ def test_a_pods_address_is_the_results_first() -> None:
 
 
 def test_less_than_by_hand_misses_the_budget() -> None:
-    even = Pull(path="one node", unit="Gbit/s", by_hand=(10.0, 20.0), dari=(10.0, 20.0))
-    slow = Pull(path="two nodes", unit="requests/s", by_hand=(100.0, 100.0), dari=(90.0, 90.0))
+    even = Pull(
+        path="one node",
+        unit="Gbit/s",
+        by_hand=(10.0, 20.0),
+        masquerading=(8.0, 16.0),
+        dari=(10.0, 20.0),
+    )
+    slow = even.replace(unit="requests/s", dari=(9.0, 18.0))
     lines = section([even, slow], 2, 2.0).lines
-    assert lines[0][-2:] == ("1.000", "at least 0.98")
-    assert lines[1][-2:] == ("0.900", f"{MISSED}: at least 0.98")
+    assert lines[0][-3:] == ("1.250", "1.000", "at least 0.98")
+    assert lines[1][-3:] == ("1.125", "0.900", f"{MISSED}: at least 0.98")
 
 
 @given(st.integers(min_value=1, max_value=5), st.integers(min_value=0, max_value=20))
