@@ -30,6 +30,7 @@ from tests.support.executable import install
 from tests.support.isolation import add_namespace
 from tests.support.kernel import links
 from tests.support.snapshot import Snapshot, assert_unchanged, settled
+from tests.support.waiting import wait_until
 
 T = TypeVar("T")
 CALLERS, LANES = 16, 4
@@ -116,9 +117,8 @@ def node_with_a_past(plugins: Plugins, places: list[str]) -> Snapshot:
     staying = links("dari")
     for index, netns in enumerate(places):
         cycle(chain(plugins), index, netns, Addresses())
-    found = settled()
-    assert staying == links("dari")
-    return found
+    wait_until(lambda: staying == links("dari"), "what an agent deletes later is gone")
+    return settled()
 
 
 def in_lanes(work: Callable[[int, str], None], times: int, places: list[str]) -> None:
