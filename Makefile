@@ -24,7 +24,7 @@ export PYTHONDONTWRITEBYTECODE =
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint unit explore bench measure format lock messages pages clean
+.PHONY: help demo test check lint suite explore bench measure format lock messages pages clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 10

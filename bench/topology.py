@@ -1,4 +1,4 @@
-"""Two nodes on one wire with two pods on the first and one on the second, built twice.
+"""Two nodes on one wire with two pods on the first and one on the second, built three times.
 
 By dari: an agent on each node, direct routes, pods by its own configuration. By
 hand: a bridge, veth pairs and a route to the other node, with `ip` alone; and once more
