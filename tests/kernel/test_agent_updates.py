@@ -167,3 +167,31 @@ def test_peers_hear_of_a_tunnel_when_it_is_there(
         monkeypatch.setattr(driven.store, "put", noted)
         asyncio.run(driven.look_at_everything())
     assert told == [("vxlan", ["dari.vxlan"])]
+
+
+@pytest.mark.parametrize("backend", TABLES)
+def test_a_node_that_only_holds_a_range_is_shown_as_joining_until_it_tells(
+    tmp_path: Path, backend: str
+) -> None:
+    """It is as good as every node is while it starts: nothing is wrong with it."""
+    connect()
+    late, prompt = peer(2, backend), peer(3, backend)
+
+    async def body(driven: Driven) -> None:
+        await driven.store.put(NodeRecord(name=late.name, pod_ranges=late.pod_ranges))
+        await driven.store.put(peer(1, backend))
+        await driven.look_at_everything()
+        assert (driven.state.joining, driven.state.routes) == ((late.name,), 1)
+        await driven.store.put(late)
+        assert await driven.update(late.name)
+        assert (driven.state.joining, driven.state.routes) == ((), 2)
+        await driven.store.put(NodeRecord(name=prompt.name, pod_ranges=prompt.pod_ranges))
+        assert await driven.update(prompt.name)
+        assert (driven.state.joining, driven.state.routes) == ((prompt.name,), 2)
+        await driven.store.put(prompt)
+        assert await driven.update(prompt.name)
+        assert (driven.state.joining, driven.state.routes) == ((), 3)
+        assert list(await driven.look_at_everything()) == []
+
+    with Driven(tmp_path, backend) as driven:
+        asyncio.run(body(driven))

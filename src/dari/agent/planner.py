@@ -117,4 +117,5 @@ def peer_of(record: NodeRecord) -> Peer:
         ranges=record.pod_ranges,
         speech=speech,
         trouble=trouble,
+        joining=record.is_bare_claim,
     )

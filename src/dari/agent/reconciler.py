@@ -120,14 +120,20 @@ class Reconciler:
             outcome = await self._in_thread(lambda: self._mender.shift(shift))
         except DariError:
             return None
-        joined = not known or None in changed.values()
-        return self._updated(before, outcome, self._peers() if joined else before.peers)
+        others = not known or None in changed.values()
+        bare = {name for name, record in changed.items() if record and record.is_bare_claim}
+        return self._updated(
+            before.replace(
+                peers=self._peers() if others else before.peers,
+                joining=tuple(sorted({*before.joining} - changed.keys() | bare)),
+            ),
+            outcome,
+        )
 
-    def _updated(self, before: State, outcome: Outcome, peers: tuple[NodeName, ...]) -> State:
+    def _updated(self, before: State, outcome: Outcome) -> State:
         sync = Sync(at=time.time(), mended=outcome.mended)
         return before.replace(
             passes=before.passes + 1,
-            peers=peers,
             routes=self._updates.reached,
             last=sync,
             last_mending=sync if sync.mended else before.last_mending,
@@ -224,6 +230,7 @@ class Reconciler:
             location=self._location,
             pod_ranges=self._membership.ranges,
             peers=peers,
+            joining=tuple(each.name for each in self._memory.records or () if each.is_bare_claim),
             routes=self._desired.routes.reached if self._desired.routes else 0,
             mtu=self._desired.mtu,
             store=StoreState(

@@ -53,6 +53,7 @@ class State(Record):
         waiting: what readiness waits for, in words; ready once it is empty.
         problems: what else is wrong.
         peers: names of the other nodes.
+        joining: those of them that hold a range and have yet to tell where they are.
         routes: how many of dari's routes there should be.
         last_mending: the last pass that had something to do.
     """
@@ -61,6 +62,7 @@ class State(Record):
     location: Location = Location()
     pod_ranges: tuple[IPNetwork, ...] = ()
     peers: tuple[NodeName, ...] = ()
+    joining: tuple[NodeName, ...] = ()
     routes: int = 0
     mtu: int = 0
     store: StoreState = StoreState()
@@ -101,7 +103,11 @@ def describe(config: AgentConfig, state: State, holdings: Holdings) -> Json:
         "bridge": config.bridge,
         "mtu": state.mtu,
         "conf_dir": config.conf_dir,
-        "peers": {"number": len(state.peers), "names": list(state.peers)},
+        "peers": {
+            "number": len(state.peers),
+            "names": list(state.peers),
+            "joining": list(state.joining),
+        },
         "routes": state.routes,
         "store": {
             "kind": config.store,

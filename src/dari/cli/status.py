@@ -92,13 +92,11 @@ def show(state: Json) -> Iterator[str]:
     waiting = "; ".join(map(_, _words(state, "waiting_for")))
     ready = _("ready") if state["ready"] else _("not ready: {reasons}").format(reasons=waiting)
     yield f"{state['node']} ({state.get('role')}, dari {state.get('version')}): {ready}"
-    peers = state.get("peers")
-    names = _words(peers, "names") if isinstance(peers, dict) else []
     rows = {
         _("addresses"): " ".join(_words(state, "addresses")) + _on(state.get("interface")),
         _("pod ranges"): " ".join(_words(state, "pod_ranges")),
         _("bridge"): f"{state.get('bridge')}, MTU {state.get('mtu')}" if state.get("mtu") else "",
-        _("peers"): f"{len(names)}{': ' if names else ''}{', '.join(names)}",
+        _("peers"): _peers(state.get("peers")),
         _("backend"): str(state.get("backend", "")),
         _("routes"): str(state.get("routes", "")),
         _("store"): _store(state.get("store")),
@@ -108,6 +106,17 @@ def show(state: Json) -> Iterator[str]:
     lines = [(name, value.strip() or "-") for name, value in rows.items()]
     lines += [(_("error"), error) for error in _words(state, "errors")]
     yield from (f"  {line}" for line in columns(lines))
+
+
+def _peers(peers: object) -> str:
+    names = _words(peers, "names")
+    joining = _words(peers, "joining")
+    late = (
+        _(" (yet to tell where they are: {joining})").format(joining=", ".join(joining))
+        if joining
+        else ""
+    )
+    return f"{len(names)}{': ' if names else ''}{', '.join(names)}{late}"
 
 
 def _store(store: object) -> str:

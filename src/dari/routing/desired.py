@@ -65,7 +65,7 @@ class Considered(Record):
     Attributes:
         others: all nodes but the own one.
         refused: ranges that have no way, whichever the backend.
-        ways: what the backend answered for each of the others.
+        ways: what the backend answered for each of the others that has told where it is.
     """
 
     site: Site
@@ -103,7 +103,11 @@ def consider(
         site=site,
         others=others,
         refused=refused,
-        ways=tuple((each, find(each, site)) for each in granted if each.peer.name != own.name),
+        ways=tuple(
+            (each, find(each, site))
+            for each in granted
+            if each.peer.name != own.name and not each.peer.joining
+        ),
     )
 
 

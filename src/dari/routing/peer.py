@@ -45,7 +45,9 @@ class Speech(Record):
 class Peer(Record):
     """A node as routing sees it: where it is, and which pod ranges it holds.
 
-    `trouble` says why its record's backend could not be read; empty: it could.
+    Attributes:
+        trouble: why its record's backend could not be read; empty: it could.
+        joining: it holds its ranges, and has yet to tell where it is.
     """
 
     name: NodeName
@@ -53,6 +55,7 @@ class Peer(Record):
     ranges: tuple[IPNetwork, ...] = ()
     speech: Speech = Speech()
     trouble: str = ""
+    joining: bool = False
 
     def address(self, version: int) -> IPAddress | None:
         """Where it is reached by this IP version."""

@@ -83,9 +83,9 @@ class Standing:
         new = [peer for peer in peers.values() if peer is not None]
         if not all(map(self._is_alone, old)) or any(peer.trouble for peer in new):
             return None
-        needed = frozenset(self._underlays)
+        needed = self._needed()
         withdrawn = [way for peer in old for way in self._forget(peer)]
-        if not self._learn(new) or frozenset(self._underlays) != needed:
+        if not self._learn(new) or self._needed() != needed:
             return None
         granted = [way for peer in new for way in self._ways_to(peer)]
         plain = _plain(withdrawn), _plain(granted)
@@ -112,6 +112,10 @@ class Standing:
         """Which of the devices goes towards this node; 0: none does."""
         speaks = peer.speech.type in (VXLAN, AUTO) and self._site.overlay.type in (VXLAN, AUTO)
         return vxlan.underlay(self._site.own, peer) if speaks else 0
+
+    def _needed(self) -> frozenset[int]:
+        """Which devices there have to be: IP versions of the underlay."""
+        return frozenset(self._underlays) - {0}
 
     def _forget(self, peer: Peer) -> list[Way]:
         del self._peers[peer.name]
@@ -149,7 +153,8 @@ class Standing:
         return True
 
     def _ways_to(self, peer: Peer) -> list[Way]:
-        ways = [self._find(Claim(network=each, peer=peer), self._site) for each in peer.ranges]
+        ranges = () if peer.joining else peer.ranges
+        ways = [self._find(Claim(network=each, peer=peer), self._site) for each in ranges]
         self._ways[peer.name] = ways
         return ways
 

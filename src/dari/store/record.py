@@ -97,6 +97,15 @@ class NodeRecord(Record):
     updated: float = 0.0
     host: HostFacts = _UNKNOWN
 
+    @property
+    def is_bare_claim(self) -> bool:
+        """Does it hold a range for a node that has yet to tell where it is?
+
+        Such is what `Store.allot` writes; the node writes its own as soon as others can
+        reach it.
+        """
+        return not self.addresses and not self.updated
+
     def says_the_same_as(self, other: NodeRecord | None) -> bool:
         """Equal in everything but the time of writing?"""
         return other is not None and self == other.replace(updated=self.updated)

@@ -48,7 +48,7 @@ def test_a_ready_agent_answers_with_status_0_and_everything() -> None:
         "bridge": "cni0",
         "mtu": 1500,
         "conf_dir": "/etc/cni/net.d",
-        "peers": {"number": 2, "names": ["node2", "node3"]},
+        "peers": {"number": 2, "names": ["node2", "node3"], "joining": []},
         "routes": 2,
         "store": {"kind": "local", "reachable": True, "held": [], "silent": []},
         "attachments": 7,
@@ -93,6 +93,15 @@ def test_the_state_for_people() -> None:
         "  last mending  2020-09-13T12:26:40Z: made bridge cni0",
         "  error         node3 has no IPv6 address",
     ]
+
+
+def test_a_node_that_is_still_joining_is_named_and_is_no_error() -> None:
+    state = READY.replace(joining=(NodeName("node3"),), problems=())
+    told = json.loads(answer(STATUS, CONFIG, state, Holdings()).stdout)
+    assert told["peers"]["joining"] == ["node3"]
+    lines = list(show(told))
+    assert "  peers         2: node2, node3 (yet to tell where they are: node3)" in lines
+    assert not any("error" in line for line in lines)
 
 
 def test_pain_14_no_agent_at_all_is_said_with_what_to_do() -> None:

@@ -134,6 +134,14 @@ def test_a_range_that_cannot_be_served_gets_no_route_and_a_reason(
     assert reason in found.refused[0]
 
 
+def test_a_node_that_is_still_joining_gets_no_route_and_that_is_no_trouble() -> None:
+    late = peer("late", "", "10.7.0.0/24").replace(joining=True)
+    found = plan(TWO, late)
+    assert (len(found.routes), found.refused) == (2, ())
+    thief = late.replace(ranges=TWO.ranges)
+    assert any("both late and node2" in each for each in plan(TWO, thief).refused)
+
+
 def test_the_plan_does_not_depend_on_the_order_of_records() -> None:
     twin = peer("node4", "192.168.0.4", "10.244.2.0/24")
     assert plan(TWO, FAR, twin) == plan(twin, FAR, TWO)

@@ -50,9 +50,14 @@ def peer(name: str, addresses: list[str], ranges: list[str], speech: Speech, tro
     )
 
 
+def joining(name: str, ranges: list[str]) -> Peer:
+    return Peer(name=NodeName(name), ranges=tuple(map(ip_network, ranges)), joining=True)
+
+
 def peers(name: NodeName) -> st.SearchStrategy[Peer]:
     trouble = st.sampled_from(["", "", "", "its record is odd"])
-    return st.builds(peer, st.just(name), some(ADDRESSES, 2), some(RANGES, 2), speeches, trouble)
+    told = st.builds(peer, st.just(name), some(ADDRESSES, 2), some(RANGES, 2), speeches, trouble)
+    return told | st.builds(joining, st.just(name), some(RANGES, 2))
 
 
 changes = st.lists(
