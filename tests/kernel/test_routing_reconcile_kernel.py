@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
 from dari.model import NodeName
-from dari.netlink.route import KernelRoute, list_routes
+from dari.netlink import constants as c
+from dari.netlink.route import KernelRoute, list_routes, parse_route
 from dari.netlink.sock import NetlinkSocket
 from dari.routing.desired import Plan, plan_routes
 from dari.routing.peer import Peer
@@ -74,6 +76,33 @@ def test_pain_10_a_peers_new_address_is_followed() -> None:
     made_true(TWO)
     made_true(peer("node2", "192.168.0.22 fd00::22", "10.244.2.0/24 fd00:244:2::/64"))
     assert routes() == {"10.244.2.0/24": "192.168.0.22", "fd00:244:2::/64": "fd00::22"}
+
+
+def test_a_range_whose_route_changes_has_one_at_every_moment() -> None:
+    underlay()
+    made_true(TWO)
+    groups = (c.RTNLGRP_IPV4_ROUTE, c.RTNLGRP_IPV6_ROUTE)
+    with NetlinkSocket(groups=groups) as listener:
+        made_true(peer("node2", "192.168.0.22 fd00::22", "10.244.2.0/24 fd00:244:2::/64"))
+        heard = [each for _ in range(8) for each in listener.receive(wait=False)]
+    there, changes = Counter(TWO.ranges), Counter(TWO.ranges)
+    for message in heard:
+        network = parse_route(message.body).dst
+        there[network] += 1 if message.kind == c.RTM_NEWROUTE else -1
+        changes[network] += 1
+        assert there[network] > 0
+    assert changes == dict.fromkeys(TWO.ranges, 1 + 4)
+
+
+def test_a_route_that_a_killed_agent_left_for_the_moment_goes() -> None:
+    underlay()
+    made_true(TWO)
+    meanwhile = "metric 4294967294 proto 79"
+    ip(f"route add 10.244.2.0/24 via 192.168.0.22 {meanwhile}")
+    ip(f"-6 route add fd00:244:2::/64 via fd00::22 {meanwhile}")
+    assert len(made_true(TWO).mended) == 2
+    assert routes() == {"10.244.2.0/24": "192.168.0.2", "fd00:244:2::/64": "fd00::2"}
+    assert made_true(TWO) == Outcome()
 
 
 def test_pain_7_routes_to_nodes_that_went_are_removed() -> None:

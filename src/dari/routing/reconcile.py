@@ -11,6 +11,7 @@ May import: errors, model, netlink, record, routing.prefixes, routing.way.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from dari.netlink.conversation import Conversation
 
 _TOLD_ONE_BY_ONE = 8
+_MEANWHILE = 2**32 - 2  # a metric that every other one is preferred to
 
 
 class Outcome(Record):
@@ -55,30 +57,49 @@ class Difference(Record):
     missing: tuple[KernelRoute, ...] = ()
 
     def requests(self) -> list[Request]:
-        """The removals first: a route that changes has the same place before and after.
+        """In an order in which every range has a route at every moment.
 
-        A route that only gets dari's mark is overwritten in one step.
+        What goes without anything in its place goes last: it may be a wider one. Where a
+        route changes, the new one is there under the least preferred metric while the old
+        one, which has its place, is taken away. A route that only gets dari's mark is
+        overwritten in one step.
         """
         places = {_place(route) for route in self.missing}
         marked = {_place(route) for route in self.surplus if route.protocol != RTPROT_DARI}
-        return [
-            *(
-                delete_route(route)
-                for route in self.surplus
-                if route.protocol == RTPROT_DARI or _place(route) not in places
-            ),
-            *(
-                replace_route(route) if _place(route) in marked else add_route(route)
-                for route in self.missing
-            ),
-        ]
+        replaced: dict[object, list[KernelRoute]] = defaultdict(list)
+        requests: list[Request] = []
+        removals: list[Request] = []
+        for route in self.surplus:
+            if _place(route) not in places:
+                removals.append(delete_route(route))
+            elif route.protocol == RTPROT_DARI:
+                replaced[_place(route)].append(route)
+        for route in self.missing:
+            if _place(route) in marked:
+                requests.append(replace_route(route))
+            else:
+                requests += _putting(route, replaced[_place(route)])
+        return requests + removals
+
+
+def _putting(route: KernelRoute, before: Sequence[KernelRoute]) -> list[Request]:
+    """Add a route in the place of dari's earlier ones, and lose no packet meanwhile."""
+    if not before:
+        return [add_route(route)]
+    meanwhile = route.replace(metric=_MEANWHILE)
+    return [
+        add_route(meanwhile),
+        *map(delete_route, before),
+        add_route(route),
+        delete_route(meanwhile),
+    ]
 
 
 def difference(have: Iterable[KernelRoute], want: Iterable[KernelRoute]) -> Difference:
     """Compare routes by where they lead and how.
 
-    A route that should lead elsewhere is taken away and added, rather than
-    replaced: the kernel's replacing could hit another's route to the same place.
+    A route that should lead elsewhere is another one. It is not replaced, either: the
+    kernel's replacing could hit another program's route to the same place.
     """
     wanted = {_essence(route): route for route in want}
     present: set[object] = set()

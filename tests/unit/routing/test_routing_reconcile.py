@@ -43,8 +43,19 @@ def test_pain_7_what_is_no_longer_true_goes_and_what_is_missing_comes() -> None:
         [route("10.1.0.0/24"), route("10.2.0.0/24")], [route("10.2.0.0/24"), route("10.3.0.0/24")]
     )
     assert [request.doing for request in found.requests()] == [
-        "delete route to 10.1.0.0/24 via 192.168.0.2",
         "add route to 10.3.0.0/24 via 192.168.0.2",
+        "delete route to 10.1.0.0/24 via 192.168.0.2",
+    ]
+
+
+def test_a_route_that_changes_is_there_at_every_moment() -> None:
+    before, after = route("10.1.0.0/24"), route("10.1.0.0/24", "192.168.0.9")
+    found = difference([before], [after])
+    assert [request.doing for request in found.requests()] == [
+        "add route to 10.1.0.0/24 via 192.168.0.9",
+        "delete route to 10.1.0.0/24 via 192.168.0.2",
+        "add route to 10.1.0.0/24 via 192.168.0.9",
+        "delete route to 10.1.0.0/24 via 192.168.0.9",
     ]
 
 
