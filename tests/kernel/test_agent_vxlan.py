@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from dari.agent.farewell import LINGER
 from dari.routing.vxlan import mac_of_node
 from tests.support.nodes import Node, cluster
 from tests.support.pods import never_interrupted, reachable, two_pods
 from tests.support.waiting import PATIENCE, wait_until
 
+CONFLIST = "/etc/cni/net.d/10-dari.conflist"
 DEVICE = "dari.vxlan"
 MACS = {name: mac_of_node(name) for name in ("node1", "node2", "node2b")}
 
@@ -173,7 +176,10 @@ def test_pain_13_a_changed_mtu_reaches_tunnel_bridge_and_running_pods(tmp_path: 
                 )
                 print(f"{pod.node.name}: MTU {underlay} followed within {seconds:.2f} s")
             pod1.reaches(pod2)
-            assert f'"mtu": {underlay - 50}' in one.read("/etc/cni/net.d/10-dari.conflist")
+            wait_until(
+                lambda mtu=underlay - 50: f'"mtu": {mtu}' in one.read(CONFLIST),  # type: ignore[misc]
+                "the conflist follows",
+            )
 
 
 def _mtus(node: Node) -> set[int]:
@@ -202,7 +208,7 @@ def test_pain_10_a_changed_node_address_is_followed_through_the_tunnel(tmp_path:
         two.ip("address del 192.168.0.2/24 dev eth0")
         two.ip("address replace 192.168.0.77/24 dev eth0")
         seconds = wait_until(
-            lambda: tunnel(one)["fdb"] == {MACS["node2"]: "192.168.0.77"}, "the peer follows"
+            lambda: tunnel(one).get("fdb") == {MACS["node2"]: "192.168.0.77"}, "the peer follows"
         )
         print(f"followed within {seconds:.2f} s")
         wait_until(lambda: reachable(pod1, pod2), "pods reach each other again")
@@ -226,7 +232,7 @@ def test_pain_7_8_a_node_gone_while_the_agent_was_down_and_back_with_all_else_ne
         assert purge.returncode == 0 and tunnel(two) == {}, purge.stderr
         start(one, options="--backend vxlan")
         seconds = wait_until(
-            lambda: tunnel(one)["fdb"] == {} == one.routes(), "the node is forgotten"
+            lambda: tunnel(one).get("fdb") == {} == one.routes(), "the node is forgotten"
         )
         print(f"a node gone while the agent was down: pruned within {seconds:.2f} s of readiness")
         assert tunnel(one)["neighbours"] == {}
@@ -237,7 +243,7 @@ def test_pain_7_8_a_node_gone_while_the_agent_was_down_and_back_with_all_else_ne
         base = own.partition("/")[0]
         seconds = wait_until(
             lambda: (
-                tunnel(one)["fdb"] == {MACS["node2b"]: "192.168.0.22"}
+                tunnel(one).get("fdb") == {MACS["node2b"]: "192.168.0.22"}
                 and tunnel(one)["neighbours"] == {base: MACS["node2b"]}
             ),
             "the new one is known",
@@ -276,11 +282,27 @@ def test_the_backend_of_a_running_cluster_is_changed_and_no_ping_is_lost(tmp_pat
             wait_until(lambda: _through(one) == _through(two) == {DEVICE}, "the tunnel is used")
             roll((two, one), "--ipv6 --backend auto")
             wait_until(lambda: _through(one) == _through(two) == {"eth0"}, "routes are direct")
-            wait_until(lambda: tunnel(one)["fdb"] == {}, "nothing is behind the tunnel")
+            wait_until(lambda: tunnel(one).get("fdb") == {}, "nothing is behind the tunnel")
             roll((one, two), "--ipv6 --backend vxlan")
             wait_until(lambda: _through(one) == _through(two) == {DEVICE}, "the tunnel is used")
             roll((one, two), "--ipv6 --check-every 1")
             wait_until(lambda: _through(one) == _through(two) == {"eth0"}, "routes are direct")
+        wait_until(lambda: not (has_tunnel(one) or has_tunnel(two)), "the old tunnels are gone")
+
+
+def test_a_tunnel_stays_for_as_long_as_another_node_may_send_through_it(tmp_path: Path) -> None:
+    with cluster(tmp_path, 2) as (one, two):
+        start(one, two, options="--backend vxlan")
+        pod1, pod2 = two_pods(one, two)
+        agent = two.agents.pop()
+        with never_interrupted(pod1, pod2):
+            agent.terminate()
+            assert agent.wait(PATIENCE) == 0
+            roll([one], "--check-every 1")
+            wait_until(lambda: _through(one) == {"eth0"}, "one's route is direct")
+            time.sleep(LINGER + 2)  # passes of one that see two's record, and its tunnel in use
+            assert has_tunnel(one) and _through(two) == {DEVICE}
+            start(two, options="--check-every 1")
         wait_until(lambda: not (has_tunnel(one) or has_tunnel(two)), "the old tunnels are gone")
 
 

@@ -56,7 +56,7 @@ def sync(want: Sequence[Tunnel] = (TUNNEL,), remotes: Iterable[Remote] = REMOTES
         routes = tunnels.routes(indexes, remotes)
         routed = reconcile(sock, list_routes(sock), routes, [*indexes.values()])
         cleared = tunnels.clear(sock, indexes, remotes, tunnels.survey(sock, indexes))
-        pruned = tunnels.prune(sock, want)
+        pruned = tunnels.prune(sock, [each.name for each in want])
     return made.plus(filled).plus(routed).plus(cleared).plus(pruned)
 
 

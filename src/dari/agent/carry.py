@@ -3,15 +3,17 @@
 In an order in which no packet under way is lost: what is new is in place before a
 route leads to it, and what is old goes once none does.
 
-May import: errors, netlink, routing, agent.backends, agent.desired, agent.observe.
+May import: errors, netlink, routing, agent.backends, agent.desired,
+agent.farewell, agent.observe.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 
 from dari.agent.backends import BackendConfig
 from dari.agent.desired import Desired
+from dari.agent.farewell import Farewell
 from dari.agent.observe import Observed
 from dari.errors import DariError
 from dari.netlink.route import list_routes
@@ -19,28 +21,26 @@ from dari.netlink.sock import NetlinkSocket
 from dari.routing import shifting, tunnels
 from dari.routing.announce import announce
 from dari.routing.desired import Plan
+from dari.routing.flannel import is_device
+from dari.routing.peer import AUTO, BGP, FLANNEL, VXLAN
 from dari.routing.reconcile import Outcome, reconcile
 from dari.routing.standing import Shift
 
-# Seconds that an old backend stays to receive by (its tunnel, its BGP sessions), until
-# the other nodes have seen that this one does not send by it any more.
-LINGER = 5.0
+_BIRD = "BIRD's part"
 
 
 class Carrier:
     """Puts right what differs; where the plan is not known, leaves all as it is.
 
     Args:
-        config: where BIRD is.
+        config: which backend, and where BIRD is.
         clock: seconds from any fixed moment.
     """
 
     def __init__(self, config: BackendConfig, clock: Callable[[], float]) -> None:
         self._config = config
-        self._clock = clock
-        self._began = clock()
         self._devices: Mapping[str, int] = {}
-        self._unwanted: dict[int, float] = {}
+        self._tunnels, self._sessions = Farewell(clock), Farewell(clock)
 
     def shift(self, sock: NetlinkSocket, shift: Shift) -> Outcome:
         """Carry out what the change of some nodes comes to, all in one datagram.
@@ -66,11 +66,13 @@ class Carrier:
         refused = Outcome(failures=plan.refused)
         try:
             outcome = self._kernel(sock, plan, observed)
-            if self._is_time_to_prune(plan, observed):
-                outcome = outcome.plus(tunnels.prune(sock, plan.tunnels))
+            wanted = {tunnel.name for tunnel in plan.tunnels}
+            unused = self._unused(wanted, desired, observed)
+            if old := self._tunnels.over(unused):
+                outcome = outcome.plus(tunnels.prune(sock, wanted | unused.keys() - old))
         except DariError as error:
             return refused.plus(Outcome(failures=(error.message,)))
-        return refused.plus(outcome).plus(self._announce(desired.bird))
+        return refused.plus(outcome).plus(self._announce(desired))
 
     def _kernel(self, sock: NetlinkSocket, plan: Plan, observed: Observed) -> Outcome:
         indexes, made = tunnels.ensure(sock, plan.tunnels)
@@ -86,18 +88,20 @@ class Carrier:
         cleared = tunnels.clear(sock, indexes, plan.remotes, seen)
         return made.plus(filled).plus(routed).plus(cleared)
 
-    def _announce(self, text: str) -> Outcome:
-        if not text and self._clock() - self._began < LINGER:
-            return Outcome()
-        return announce(text, self._config.bird_conf, self._config.bird_socket)
+    def _announce(self, desired: Desired) -> Outcome:
+        unused = {} if desired.bird else {_BIRD: BGP in desired.spoken}
+        if self._sessions.over(unused) or desired.bird:
+            return announce(desired.bird, self._config.bird_conf, self._config.bird_socket)
+        return Outcome()
 
-    def _is_time_to_prune(self, plan: Plan, observed: Observed) -> bool:
-        """Has a tunnel not been wanted for long enough?"""
-        names = {tunnel.name for tunnel in plan.tunnels}
-        now = self._clock()
-        self._unwanted = {
-            link.index: self._unwanted.get(link.index, now)
+    def _unused(self, wanted: Set[str], desired: Desired, observed: Observed) -> Mapping[str, bool]:
+        """Tunnels that are not wanted: do other nodes speak what they were for?"""
+        return {
+            link.name: self._is_spoken(link.name, desired)
             for link in observed.links
-            if link.alias == tunnels.MARK and link.name not in names
+            if link.alias == tunnels.MARK and link.name not in wanted
         }
-        return any(now - since >= LINGER for since in self._unwanted.values())
+
+    def _is_spoken(self, tunnel: str, desired: Desired) -> bool:
+        backends = {FLANNEL} if is_device(tunnel) else {VXLAN, AUTO}
+        return self._config.overlay.type not in backends and bool(backends & desired.spoken)

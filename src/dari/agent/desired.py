@@ -42,6 +42,7 @@ class Desired(Record):
         forwarding: IP versions that the node passes on.
         conflist: text of the runtime's configuration; empty: there is none.
         subnet_env: text of what flannel writes for others; empty: none is asked for.
+        spoken: backends that the other nodes speak.
     """
 
     routes: Plan | None
@@ -52,6 +53,7 @@ class Desired(Record):
     forwarding: tuple[int, ...] = ()
     conflist: str = ""
     subnet_env: str = ""
+    spoken: frozenset[str] = frozenset()
 
 
 def own_record(config: AgentConfig, location: Location, ranges: Sequence[IPNetwork]) -> NodeRecord:
@@ -87,8 +89,9 @@ def decide(
     plan, peers = planned.plan, planned.considered.others
     routes = plan if planned.known else None
     bird = _bird(config, planned, observed)
+    spoken = frozenset(each.speech.type for each in peers)
     if config.role == ROUTER or not own.pod_ranges:
-        return Desired(routes=routes, bird=bird, forwarding=config.versions)
+        return Desired(routes=routes, bird=bird, forwarding=config.versions, spoken=spoken)
     mtu = config.mtu or min((each.mtu for each in plan.tunnels), default=location.mtu)
     return Desired(
         routes=routes,
@@ -101,6 +104,7 @@ def decide(
             own.pod_ranges, bridge=config.bridge, mtu=mtu, leases=leases, masquerade=False
         ),
         subnet_env=_subnet_env(config, own, mtu),
+        spoken=spoken,
     )
 
 

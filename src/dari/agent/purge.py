@@ -120,7 +120,7 @@ def _routes(host: Host) -> list[str]:
 
 def _backend(host: Host, config: AgentConfig) -> list[str]:
     """Tunnels that dari made or took over, and its part of BIRD's configuration."""
-    gone = tunnels.prune(host.rtnl, ())
+    gone = tunnels.prune(host.rtnl)
     withdrawn = announce("", config.backend.bird_conf, config.backend.bird_socket)
     if gone.failures or withdrawn.failures:
         raise DariError("; ".join((*gone.failures, *withdrawn.failures)))

@@ -13,7 +13,7 @@ May import: errors, model, netlink, record, and within routing: reconcile, way.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dari.errors import BadConfig, KernelRefused
@@ -141,13 +141,12 @@ def is_cluttered(indexes: Indexes, remotes: Iterable[Remote], seen: Survey) -> b
     )
 
 
-def prune(sock: NetlinkSocket, want: Sequence[Tunnel]) -> Outcome:
-    """Delete devices that dari made, or took over, and that are not wanted any more."""
-    names = {tunnel.name for tunnel in want}
+def prune(sock: NetlinkSocket, keep: Collection[str] = ()) -> Outcome:
+    """Delete devices that dari made, or took over, but those of these names."""
     surplus = [
         each.link
         for each in list_vxlans(sock)
-        if each.link.name not in names and each.link.alias == MARK
+        if each.link.name not in keep and each.link.alias == MARK
     ]
     return _send(
         sock,
