@@ -22,7 +22,7 @@ from dari.agent.config import AgentConfig
 from dari.agent.desired import Desired
 from dari.agent.observe import Observed
 from dari.agent.takeover import take_over
-from dari.errors import AlreadyExists, DariError, Undecodable
+from dari.errors import AlreadyExists, DariError, NotFound, Undecodable
 from dari.files import holds, write_whole
 from dari.netlink.address import add_address
 from dari.netlink.link import Link
@@ -78,7 +78,7 @@ class Mender:
         """
         concerns: list[Callable[[], list[str]]] = [
             lambda: forwarding(self._host.paths, desired),
-            lambda: bridge(self._host, self._config, desired, observed),
+            lambda: _again_if_gone(lambda: bridge(self._host, self._config, desired, observed)),
             lambda: firewall(self._host.paths, desired, deep=deep),
             lambda: take_over(self._host.paths, [each.network for each in desired.gateways]),
         ]
@@ -122,6 +122,14 @@ def _through(concerns: list[Callable[[], list[str]]]) -> tuple[list[str], list[s
         except DariError as error:
             failed.append(error.message)
     return done, failed
+
+
+def _again_if_gone(concern: Callable[[], list[str]]) -> list[str]:
+    """What is deleted while it is being mended is made anew, once."""
+    try:
+        return concern()
+    except NotFound:
+        return concern()
 
 
 def forwarding(paths: Paths, desired: Desired) -> list[str]:
