@@ -250,9 +250,11 @@ class PodHandler:
             # The agent that took this call first may have finished it before it was killed.
             self._respond(_as_delete(call), netns)
             self._pods.reaper.hurry()
+        # Addresses of pods that ended wait for their cables to be gone, which may happen
+        # between the failure and a question after it.
+        waiting = self._pods.reaper.pending()
         answer = self._respond(call, netns, pod)
-        if _code(answer) == NoFreeAddress.code and self._pods.reaper.pending():
-            # Addresses of pods that ended wait for their cables to be gone.
+        if _code(answer) == NoFreeAddress.code and (waiting or self._pods.reaper.pending()):
             self._pods.reaper.hurry()
             answer = self._respond(call, netns)
         return answer
