@@ -83,13 +83,15 @@ class Etcd:
             CallFailed: etcd answered with an error.
         """
         await self._login_if_needed()
+        used = self._token
         try:
             return await self._anywhere(path, body)
         except CallFailed as error:
             # Tokens end, and any change of users or roles ends them all.
-            if self._token is None or error.status not in (_UNAUTHENTICATED, _INVALID):
+            if used is None or error.status not in (_UNAUTHENTICATED, _INVALID):
                 raise
-        self._token = None
+        if self._token == used:  # else another call has found that out already
+            self._token = None
         await self._login_if_needed()
         return await self._anywhere(path, body)
 
