@@ -92,6 +92,7 @@ class _Launch:
         self._options = options
         self._errors = os.memfd_create("lab-errors")
         self._channel, theirs = message.pair()
+        self._first: Process | None = None
         self.launcher = subprocess.Popen(
             programs.python("dari.lab.launch", [str(theirs.fileno()), encode_options(options)]),
             stdin=subprocess.DEVNULL,
@@ -109,9 +110,10 @@ class _Launch:
         Raises:
             DariError: it cannot be built.
         """
+        first = self._first = self._sender(self._hear())
         state = State(
             options=self._options,
-            first=self._sender(self._hear()),
+            first=first,
             own_user_namespace=needs_user_namespace(),
         )
         records.write(state)
@@ -135,6 +137,8 @@ class _Launch:
         self._channel.hang_up()
         self._channel.wait_for_end()
         self.launcher.wait()
+        if self._first is not None:
+            self._first.end()  # it ends last; pods, which keep no channel, before it
         self._close()
 
     def _hear(self) -> Message:
