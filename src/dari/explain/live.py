@@ -209,6 +209,9 @@ class _Trial:
                 for key, _events in selector.select(left):
                     self._read(key.data, self._watchers[key.data])
                 if self._seen.came_home(self._journey.source.name):
+                    # Where it came by on the way may have been read before it was there.
+                    for name, watching in self._watchers.items():
+                        self._read(name, watching)
                     return
 
     def _read(self, name: str, watching: socket.socket) -> None:
