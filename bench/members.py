@@ -8,7 +8,6 @@ May import: harness, dari.model, dari.routing, dari.store, dari.errors.
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -120,7 +119,7 @@ class EtcdMembers:
         self._runner = stack.enter_context(asyncio.Runner())
         self._etcd = Etcd(EtcdSettings(endpoints=(parse_target(url, "url"),)))
         stack.callback(lambda: self._runner.run(self._etcd.close()))
-        _until(_listens, "etcd does not answer")
+        _until(self._answers, "etcd does not answer")
 
     def write(self, records: Iterable[NodeRecord]) -> None:
         waiting = list(records)
@@ -136,18 +135,18 @@ class EtcdMembers:
             ]
             self._runner.run(self._etcd.call("/v3/kv/txn", {"success": puts}))
 
+    def _answers(self) -> bool:
+        """It listens before it can answer."""
+        with suppress(DariError):
+            self._runner.run(self._etcd.call("/v3/kv/range", {"key": wrap(b"/dari")}))
+            return True
+        return False
+
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """End a program, and wait until it has."""
     process.terminate()
     process.wait()
-
-
-def _listens() -> bool:
-    with suppress(OSError, DariError):
-        socket.create_connection(("127.0.0.1", _PORT), 1).close()
-        return True
-    return False
 
 
 def _until(true: Callable[[], bool], what: str) -> None:

@@ -46,7 +46,7 @@ def test_three_nodes_learn_of_each_other_in_both_families(tmp_path: Path) -> Non
         assert len(set(ranges)) == 6
         for number, node in enumerate(nodes, 1):
             assert node.status()["addresses"] == [f"192.168.0.{number}", f"fd00::{number}"]
-            assert node.status()["peers"]["number"] == 2
+            wait_until(lambda node=node: node.status()["peers"]["number"] == 2, "it says so")  # type: ignore[misc]
         first = nodes[0].routes()
         assert set(first.values()) == {"192.168.0.2", "192.168.0.3", "fd00::2", "fd00::3"}
 
@@ -212,7 +212,7 @@ def test_two_machines_of_one_name_say_so_and_the_later_gives_way(tmp_path: Path)
         wait_until(lambda: "at 192.168.0.2 (MAC" in str(one.status()["errors"]), "it is told of")
         wait_until(lambda: settled([one, three]), "the first node has its peers")
         assert one.status()["ready"] and not two.status()["ready"]
-        assert set(three.routes().values()) == {"192.168.0.1"}
+        wait_until(lambda: set(three.routes().values()) == {"192.168.0.1"}, "and they have it")
 
 
 def test_a_given_range_that_another_node_holds_keeps_the_node_from_being_ready(

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -231,6 +231,18 @@ def three_members(folder: Path) -> Iterator[dict[Etcd, Node]]:
             machine.close()
 
 
+def the_leader(members: Iterable[Etcd]) -> Etcd:
+    """The one that leads, once one does."""
+    found: list[Etcd] = []
+
+    def is_found() -> bool:
+        found[:] = [each for each in members if each.leads()]
+        return len(found) == 1
+
+    wait_until(is_found, "a leader")
+    return found[0]
+
+
 def test_of_three_members_the_leader_is_killed_and_then_two_are_cut_off(tmp_path: Path) -> None:
     """No packet and no record is lost; one member alone is as good as none."""
     with cluster(tmp_path, 3) as (one, two, three):
@@ -244,7 +256,7 @@ def test_of_three_members_the_leader_is_killed_and_then_two_are_cut_off(tmp_path
             before = [ranges(one), ranges(two)]
 
             def lose_the_leader() -> None:
-                leader = next(each for each in members if each.leads())
+                leader = the_leader(members)
                 leader.kill()
                 start(three, *members)
                 three.wait_ready()

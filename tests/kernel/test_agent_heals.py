@@ -6,7 +6,9 @@ of the tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.nodes import Node, cluster
@@ -144,16 +146,28 @@ def test_pain_17_a_bridge_of_another_address_is_an_error_that_says_so(tmp_path: 
         assert one.exists(CONFLIST)
 
 
+@contextmanager
+def stopped(*nodes: Node) -> Iterator[None]:
+    """Their agents do nothing meanwhile."""
+    for node in nodes:
+        node.agents[0].send_signal(signal.SIGSTOP)
+    yield
+    for node in nodes:
+        node.agents[0].send_signal(signal.SIGCONT)
+
+
 def test_a_store_that_fails_leaves_the_data_path_alone(tmp_path: Path) -> None:
     with cluster(tmp_path, 2) as (one, two):
         two_ready(one, two)
         nodes = tmp_path / "store" / "nodes"
-        nodes.rename(tmp_path / "away")
-        nodes.write_bytes(b"")
+        with stopped(one, two):  # what they saw in between they would put right
+            nodes.rename(tmp_path / "away")
+            nodes.write_bytes(b"")
         wait_until(lambda: bool(one.status()["errors"]), "the store's failure is told of")
         assert healthy(one)
-        nodes.unlink()
-        (tmp_path / "away").rename(nodes)
+        with stopped(one, two):
+            nodes.unlink()
+            (tmp_path / "away").rename(nodes)
         wait_until(lambda: one.status()["errors"] == [] and healthy(one), "all is well again")
 
 
@@ -163,7 +177,7 @@ def test_an_agent_whose_run_folder_is_removed_listens_again(tmp_path: Path) -> N
         install(one)
         one.wait_ready()
         before = Pod(one, "web")
-        one.run("rm", "-r", "/run/dari")
+        one.run("mv", "/run/dari", "/run/gone")  # at once: it would be made anew underway
         seconds = wait_until(lambda: one.dari("status").returncode == 0, "it is heard again")
         print(f"the run folder removed: heard again within {seconds:.2f} s")
         second = one.dari("agent", "--node-name", "node1b")

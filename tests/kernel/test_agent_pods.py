@@ -126,7 +126,7 @@ def test_pain_2_a_pod_whose_del_never_came_is_collected() -> None:
         call("ADD", "lost")
         run("ip", "netns", "del", "lost")
         wait_for(lambda: leases() == ["10.22.0.2"] and len(records()) == 1)
-        assert figure("dari_gc_attachments_total") == 1
+        wait_for(lambda: figure("dari_gc_attachments_total") == 1)
         assert ask_status(Paths().agent_socket)["attachments"] in (1, 2)
         assert reaches("10.22.0.1", "kept")
     assert "event=collected" in LOG.read_text()

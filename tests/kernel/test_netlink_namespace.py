@@ -171,7 +171,7 @@ def test_many_namespaces_leave_no_descriptor_and_no_thread() -> None:
     threads = len(os.listdir("/proc/self/task"))
     for _ in range(300):
         use()
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
     wait_until(lambda: len(os.listdir("/proc/self/task")) <= threads)
 
 

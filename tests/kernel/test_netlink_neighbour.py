@@ -34,7 +34,8 @@ VTEPS = {4: ip_address("192.0.2.1"), 6: ip_address("2001:db8::1")}
 
 
 def bridge_index(sock: NetlinkSocket, name: str = "cni0") -> int:
-    sock.transact([add_bridge(name), change_link(name=name, up=True)])
+    # Without an address that the kernel gives it, whose group would join in its own time.
+    sock.transact([add_bridge(name), change_link(name=name, addr_gen_mode=1, up=True)])
     return get_link(sock, name=name).index
 
 

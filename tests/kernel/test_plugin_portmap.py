@@ -23,7 +23,7 @@ from tests.support.hostports import (
 from tests.support.isolation import add_namespace
 from tests.support.kernel import run
 from tests.support.pages import describes, examples
-from tests.support.talk import ask, serving
+from tests.support.talk import ask, serving, told
 from tests.support.twins import Side, assert_alike
 
 
@@ -63,9 +63,9 @@ def test_udp_and_several_ports_of_one_pod() -> None:
     ]
     add(mapping(*both), "dns")
     with serving("dns", 53, kind="udp"), serving("dns", 54):
-        assert ask(NODE4, 5353, "outside", kind="udp") == "dns 192.0.2.2"
-        assert ask(NODE6, 5353, "outside", kind="udp") == "dns 2001:db8::2"
-        assert ask("127.0.0.1", 5353, kind="udp") == "dns 10.22.0.1"
+        assert told(NODE4, 5353, "outside", kind="udp") == "dns 192.0.2.2"
+        assert told(NODE6, 5353, "outside", kind="udp") == "dns 2001:db8::2"
+        assert told("127.0.0.1", 5353, kind="udp") == "dns 10.22.0.1"
         assert ask(NODE4, 5353, "outside") == "dns 192.0.2.2"
     assert "sctp . 9 : 10.22.0.2 . 9" in ruleset()
 

@@ -34,7 +34,7 @@ from tests.support.hostports import (
 from tests.support.isolation import add_namespace
 from tests.support.kernel import links, run
 from tests.support.nft import named
-from tests.support.talk import ask, serving
+from tests.support.talk import ask, serving, told
 from tests.support.waiting import wait_until
 
 
@@ -43,12 +43,12 @@ def test_pain_5_a_replaced_pods_udp_port_answers_at_once() -> None:
     port = {"hostPort": 5353, "containerPort": 53, "protocol": "udp"}
     add(mapping(port), "old")
     with serving("old", 53, kind="udp"):
-        assert ask(NODE4, 5353, "outside", kind="udp", own_port=4444) == "old 192.0.2.2"
+        assert told(NODE4, 5353, "outside", kind="udp", own_port=4444) == "old 192.0.2.2"
     delete(mapping(port), "old")
     assert ask(NODE4, 5353, "outside", kind="udp", own_port=4444) == ""
     add(mapping(port), "new")
     with serving("new", 53, kind="udp"):
-        assert ask(NODE4, 5353, "outside", kind="udp", own_port=4444) == "new 192.0.2.2"
+        assert told(NODE4, 5353, "outside", kind="udp", own_port=4444) == "new 192.0.2.2"
         delete(mapping(port), "new")
         assert ask(NODE4, 5353, "outside", kind="udp", own_port=4444) == ""
 

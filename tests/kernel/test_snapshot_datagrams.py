@@ -10,6 +10,7 @@ from dari.snapshot.datagrams import FORBIDDEN, OPEN, REFUSED, SILENT, Outcome, s
 from tests.support.isolation import add_namespace
 from tests.support.kernel import run
 from tests.support.talk import serving
+from tests.support.waiting import wait_until
 
 _PEER = {4: "192.0.2.2", 6: "2001:db8:2::2"}
 _ROUTER = {4: "198.51.100.1", 6: "2001:db8:1::1"}
@@ -55,7 +56,7 @@ def test_a_port_that_answers_is_open_and_one_where_nobody_listens_is_refused_by_
     routed()
     peer = ip_address(_PEER[version])
     with serving("peer", _LISTENS, kind="udp"):
-        assert send(peer, _LISTENS, b"?") == Outcome(state=OPEN)
+        wait_until(lambda: send(peer, _LISTENS, b"?") == Outcome(state=OPEN))
         assert send(peer, _CLOSED, b"?") == Outcome(state=REFUSED, by=peer)
 
 

@@ -29,7 +29,7 @@ print(peer[0], count)
 """
 _CLIENT = f"""
 import socket, sys, time
-for _ in range(500):
+for _ in range(6000):
     try:
         connection = socket.create_connection((sys.argv[1], 5001), 60)
         break

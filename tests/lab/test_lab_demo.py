@@ -69,7 +69,7 @@ def test_a_demo_that_is_ended_half_way_leaves_nothing(by: Caller, number: signal
     assert not (by.base / name).exists()
 
 
-@pytest.mark.parametrize("words", ["nodes with", "agent is ready", "all is up", "Tables of node2"])
+@pytest.mark.parametrize("words", ["nodes with", "agent is ready", "all is up", "Tables of node1"])
 def test_ctrl_c_ends_the_demo_without_a_traceback(by: Caller, words: str) -> None:
     """As a terminal does it: the signal goes to every process of the group."""
     demo = subprocess.Popen(

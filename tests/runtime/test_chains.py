@@ -79,6 +79,7 @@ def test_containerd_runs_a_chain(image: Path, mixture: str) -> None:
         containerd.run("server", *SERVE)
         assert limited() == 2
         [address] = leases()
+        assert containerd.execute("server", *FETCH, f"http://{address}/") == GREETING
         assert containerd.run_to_end("client", *FETCH, f"http://{address}/") == GREETING
         assert containerd.execute("server", *SETTING).strip() == "99"
         assert leases() == {address}, "ctr called DEL for the one it waited for"

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dari.native.settings import FILE_NAME, MODE, Settings
 from dari.record import Record
 
 CONFIG = b'{"cniVersion": "0.4.0", "name": "net", "type": "bridge"}'
+CODE_OF_STDIN = 5
 PIPE_HOLDS = 65_536
+SHORT_TIMES = (0.4, 4.0, 40.0)  # seconds
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=0",
     "UBSAN_OPTIONS": "print_stacktrace=1",
@@ -118,6 +121,31 @@ class BinDir:
         with self.start(environ, name=name, stdin=stdin) as process:
             os.close(stdin)
             return ended(process)
+
+
+def given_up(
+    bin_dir: BinDir,
+    call: Callable[[], Ended],
+    *,
+    says: str = "",
+    times: Sequence[float] = SHORT_TIMES,
+    python: str = "",
+    package: str = "",
+) -> Ended:
+    """It gives up after as short a time as this machine, now, is quick enough for.
+
+    Args:
+        call: how it is called; with no time left to read its stdin, again.
+        says: what its message has to have come to, an expression.
+        times: seconds, growing.
+        python, package: where its fallback is.
+    """
+    for seconds in times:
+        bin_dir.configure(timeout=seconds, python=python, package=package)
+        done = call()
+        if done.error["code"] != CODE_OF_STDIN and re.search(says, str(done.error["msg"])):
+            break
+    return done
 
 
 def ended(process: subprocess.Popen[bytes], config: bytes | None = None) -> Ended:

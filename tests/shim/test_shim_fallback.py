@@ -14,7 +14,7 @@ import pytest
 
 import dari.native.launch
 from dari.native.settings import this_python
-from tests.shim.bindir import CONFIG, BinDir, ended, environment
+from tests.shim.bindir import CONFIG, BinDir, ended, environment, given_up
 from tests.support.fake_agent import FakeAgent, answering, dying, leaving
 
 MIB = 1 << 20
@@ -119,10 +119,8 @@ def test_a_python_that_is_gone_is_waited_out(bin_dir: BinDir, package: str, what
     text.write_text("no program")
     text.chmod(0o755)
     python = {"python": "/nowhere/python3", "start": str(text)}.get(what, PYTHON)
-    bin_dir.configure(
-        timeout=0.4, python=python, package="/nowhere" if what == "package" else package
-    )
-    error = bin_dir.call().error
+    folder = "/nowhere" if what == "package" else package
+    error = given_up(bin_dir, bin_dir.call, python=python, package=folder).error
     assert error["code"] == 11
     assert "Python that was installed as fallback" in str(error["details"])
 

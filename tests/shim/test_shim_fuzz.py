@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import random
 import struct
+from functools import partial
 
 import pytest
 
-from tests.shim.bindir import CONFIG, BinDir, Ended
+from tests.shim.bindir import CONFIG, BinDir, Ended, given_up
 from tests.support.chance import dice
 from tests.support.fake_agent import Behaviour, Conversation, FakeAgent, encode_answer
 
 ROUNDS = 120
 MAX_ANSWER = 8 << 20
-SHORT_TIMES = (0.04, 0.4, 4.0)  # seconds
-CODE_OF_STDIN = 5
+SHORT_TIMES = (0.04, 0.4, 4.0)  # seconds; there are many calls
 
 
 @pytest.fixture
@@ -83,23 +83,16 @@ def test_an_answer_is_taken_whole_or_not_at_all(bin_dir: BinDir, chance: random.
         answer = some_answer(chance)
         expected = decoded(answer)
         if expected is None:
-            assert_is_error(given_up(bin_dir, sloppy(chance, answer)), 11, 999)
+            call = partial(answered, bin_dir, sloppy(chance, answer))
+            done = given_up(bin_dir, call, times=SHORT_TIMES)
+            assert_is_error(done, 11, 999)
         else:
-            done = ended_with(bin_dir, sloppy(chance, answer), 20)
+            bin_dir.configure(timeout=20)
+            done = answered(bin_dir, sloppy(chance, answer))
             assert (done.status, done.stdout) == expected
 
 
-def given_up(bin_dir: BinDir, behaviour: Behaviour) -> Ended:
-    """It waits as short a time as this machine allows, now, for its stdin to be read."""
-    for seconds in SHORT_TIMES:
-        done = ended_with(bin_dir, behaviour, seconds)
-        if done.error["code"] != CODE_OF_STDIN:
-            break
-    return done
-
-
-def ended_with(bin_dir: BinDir, behaviour: Behaviour, seconds: float) -> Ended:
-    bin_dir.configure(timeout=seconds)
+def answered(bin_dir: BinDir, behaviour: Behaviour) -> Ended:
     with FakeAgent(bin_dir.socket, behaviour):
         return bin_dir.call()
 

@@ -409,7 +409,9 @@ def test_https_with_a_token_as_in_a_pod(tmp_path: Path) -> None:
             server.start()
             await until(store, lambda found: len(found.records) == 1)
         stranger = Tls(ca=Material(path=str(authority(tmp_path, "stranger")[0])))
-        wrong = KubernetesStore(in_cluster(environ, str(tmp_path)).replace(tls=stranger))
+        wrong = KubernetesStore(
+            in_cluster(environ, str(tmp_path)).replace(tls=stranger, timing=PATIENT)
+        )
         with pytest.raises(Unreachable, match="its certificate was refused"):
             await wrong.records()
 

@@ -28,6 +28,8 @@ SETTINGS = (
 )
 CONNECTIONS = Path("/proc/thread-self/net/nf_conntrack")
 _WAY = re.compile(r"src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)")
+# An agent takes over a folder of leases in the pass after its first pod, whatever is called.
+_BY_ITSELF = ".taken-over"
 LASTING_FLAGS = frozenset({"UP", "PROMISC", "ALLMULTI", "NOARP"})
 
 Snapshot = dict[str, object]
@@ -134,6 +136,8 @@ def _translated() -> Iterator[tuple[str, ...]]:
 def _files(folder: Path) -> Iterator[tuple[str, object]]:
     for place, below, names in os.walk(folder):
         for name in (*below, *names):
+            if name.endswith(_BY_ITSELF):
+                continue
             path = Path(place, name)
             with suppress(FileNotFoundError):  # an agent removes some meanwhile
                 mode = path.lstat().st_mode

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from tests.support.waiting import until_told
+
 _SERVE = r"""
 import socket, sys, threading
 name, kind, ports = sys.argv[1], sys.argv[2], map(int, sys.argv[3:])
@@ -83,6 +85,15 @@ def ask(
     words = [sys.executable, "-I", "-S", "-c", _ASK, kind, target, str(port), str(own_port)]
     done = subprocess.run([*_inside(namespace), *words], capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+def told(
+    target: str, port: int, namespace: str = "", *, kind: str = "tcp", own_port: int = 0
+) -> str:
+    """What the server says that is sure to be there, however slow: see `ask`."""
+    return until_told(
+        lambda: ask(target, port, namespace, kind=kind, own_port=own_port), f"{target} {port}"
+    )
 
 
 def _inside(namespace: str) -> list[str]:

@@ -51,11 +51,11 @@ async def until(store: Store, true: Callable[[Listing], bool]) -> Listing:
 
 
 async def until_lost(store: Store) -> Unreachable:
-    """Ask until the store says that it cannot be reached."""
+    """Ask until the store says that its records cannot be reached."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         try:
-            await store.records()
+            await store.some(frozenset())
         except Unreachable as error:
             return error
         await asyncio.sleep(0.02)

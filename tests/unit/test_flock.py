@@ -12,6 +12,7 @@ import pytest
 
 from dari.errors import IOFailure, TryAgain
 from dari.flock import exclusively, holder
+from tests.support.waiting import wait_until
 
 
 def test_a_lock_held_too_long_says_try_again_and_by_whom(tmp_path: Path) -> None:
@@ -88,12 +89,19 @@ def test_a_lock_file_removed_meanwhile_is_not_believed(tmp_path: Path) -> None:
     fcntl.flock(old, fcntl.LOCK_EX)
     thread = threading.Thread(target=wait)
     thread.start()
+    wait_until(lambda: is_waited_for(path), "the thread waits for the old file")
     shutil.rmtree(folder)
     folder.mkdir()
     os.close(old)
     thread.join()
     assert entered.is_set()
     assert os.listdir(folder) == ["lock"]
+
+
+def is_waited_for(path: str) -> bool:
+    inode = f":{os.stat(path).st_ino} "
+    locks = Path("/proc/locks").read_text().splitlines()
+    return any("-> FLOCK" in line and inode in line for line in locks)
 
 
 def test_a_folder_that_is_not_there_is_an_io_failure(tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from dari.store.remote.client import Answer, Client, Lines, Refused
 from dari.store.remote.connection import Request, parse_target
 from dari.store.remote.pauses import Pauses, Timing
 from dari.store.remote.tls import Tls
-from tests.support.waiting import PATIENCE
+from tests.support.timing import PATIENT
+from tests.support.waiting import PATIENCE, wait_until
 
-TIMING = Timing(connect=1.0, request=0.5)
 GET = Request(method="GET", path="/x")
 Script = Callable[[socket.socket], None]
 
@@ -47,9 +47,9 @@ class Server:
             with connection, suppress(OSError):
                 self.script(connection)
 
-    def client(self) -> Client:
+    def client(self, timing: Timing = PATIENT) -> Client:
         port = self.listening.getsockname()[1]
-        return Client(parse_target(f"http://127.0.0.1:{port}", "url"), Tls(), TIMING)
+        return Client(parse_target(f"http://127.0.0.1:{port}", "url"), Tls(), timing)
 
 
 @contextmanager
@@ -166,7 +166,7 @@ def test_a_server_that_drips_is_given_up_as_a_whole() -> None:
             await client.ask(GET)
 
     with serving(script) as server:
-        client = server.client()
+        client = server.client(PATIENT.replace(request=0.5))
         run(client, body())
 
 
@@ -246,7 +246,7 @@ def test_whoever_stops_listening_leaves_no_connection_and_no_thread() -> None:
         client = server.client()
         run(client, body())
     assert closed == [b""]
-    assert len(os.listdir("/proc/self/fd")) <= before
+    wait_until(lambda: len(os.listdir("/proc/self/fd")) <= before)
 
 
 def test_a_line_without_end_is_given_up() -> None:
