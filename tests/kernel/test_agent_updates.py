@@ -10,19 +10,22 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
+from dari.agent import mend
 from dari.agent.config import read_config
 from dari.agent.options import Given
 from dari.agent.reconciler import Reconciler
 from dari.agent.state import State
 from dari.model import NodeName
+from dari.netlink.link import Link
 from dari.paths import Paths
 from dari.routing.vxlan import mac_of_node
 from dari.store.local import LocalStore
 from dari.store.record import NodeRecord
+from dari.wiring.bridge import ensure_bridge
 from dari.wiring.host import Host
 from tests.support.kernel import links, run
 
@@ -195,3 +198,25 @@ def test_a_node_that_only_holds_a_range_is_shown_as_joining_until_it_tells(
 
     with Driven(tmp_path, backend) as driven:
         asyncio.run(body(driven))
+
+
+def test_a_bridge_that_goes_while_it_is_mended_is_made_anew_in_the_same_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect()
+    made: list[int] = []
+
+    def made_and_gone(host: Host, *what: Any) -> Link:
+        link = ensure_bridge(host, *what)
+        made.append(link.index)
+        if len(made) == 1:
+            run("ip", "link", "delete", link.name)
+        return link
+
+    with Driven(tmp_path, "direct") as driven:
+        asyncio.run(driven.look_at_everything())
+        run("ip", "link", "set", "eth0", "mtu", "1400")  # which the bridge is to follow
+        monkeypatch.setattr(mend, "ensure_bridge", made_and_gone)
+        asyncio.run(driven.look_at_everything())
+    assert len(made) == 2
+    assert links("cni0") == ["cni0"]

@@ -400,6 +400,10 @@ def test_a_password_with_the_least_rights_is_enough_and_tokens_that_end_are_rene
             server.start()
             await until(store, lambda found: len(found.records) == 2)
             await store.put(node(ONE, "10.244.1.0/24", address="192.168.0.50"))
+            # Calls that find it out at the same time are all made again.
+            server.kill()
+            server.start()
+            await asyncio.gather(*(store.get(ONE) for _ in range(20)))
         password.write_text("wrong")
         await refused(EtcdStore(server.settings(**logged_in)), "login as dari refused")
         await refused(EtcdStore(server.settings()), "user name is empty")
