@@ -167,7 +167,7 @@ def _choose(
     return (
         _on({each.link for each in chosen}, candidates)
         or _on_default_route(version, observed, candidates)
-        or _only_one(version, candidates)
+        or _only_one(version, candidates, observed)
     )
 
 
@@ -193,13 +193,29 @@ def _on_default_route(
     return [each for each in candidates if each.device in devices]
 
 
-def _only_one(version: int, candidates: Sequence[_Candidate]) -> list[_Candidate] | str:
-    if len({each.device for each in candidates}) <= 1:
-        return list(candidates)
+def _only_one(
+    version: int, candidates: Sequence[_Candidate], observed: Observed
+) -> list[_Candidate] | str:
+    inside = _bridges_inside(observed)
+    for found in (candidates, [each for each in candidates if each.device not in inside]):
+        if len({each.device for each in found}) == 1:
+            return list(found)
+    if not candidates:
+        return []
     return _(
         "several links have an IPv{version} address and no default route tells which is the "
         "node's: {links}; give --interface or --node-address"
     ).format(version=version, links=_listed(candidates))
+
+
+def _bridges_inside(observed: Observed) -> frozenset[int]:
+    """Bridges, by index, that lead to containers of this machine and to nobody else.
+
+    Such are those of other networks: of a bridge plugin's, of Podman, of Docker.
+    """
+    bridges = {link.index for link in observed.links if link.kind == "bridge"}
+    outward = {link.master for link in observed.links if link.kind != "veth"}
+    return frozenset(bridges - outward)
 
 
 def _absent(complaint: str, candidates: Sequence[_Candidate]) -> str:

@@ -82,6 +82,27 @@ def test_pain_11_several_links_and_no_default_route_is_an_error_that_lists_them(
     assert "--interface" in problem and "--node-address" in problem
 
 
+def with_bridge(*addresses: str, port: str) -> Observed:
+    """As `observed`, but eth1 is a bridge, with a port of this kind."""
+    found = observed(*addresses)
+    links = [each.replace(kind="bridge") if each.name == "eth1" else each for each in found.links]
+    end = Link(index=99, name="port", kind=port, master=LINKS.index("eth1") + 1)
+    return found.replace(links=(*links, *([end] if port != "none" else [])))
+
+
+@pytest.mark.parametrize("port", ["none", "veth"])
+def test_a_bridge_of_another_network_on_this_machine_is_not_taken_for_the_nodes(port: str) -> None:
+    found = locate(config(), with_bridge(ETH0, ETH1, port=port))
+    assert (chosen(found), found.problems) == (["192.168.0.1"], ())
+    alone = locate(config(), with_bridge(ETH1, port=port))
+    assert chosen(alone) == ["10.0.0.1"]
+
+
+def test_a_bridge_that_leads_out_is_as_good_as_any_link() -> None:
+    found = locate(config(), with_bridge(ETH0, ETH1, port=""))
+    assert found.addresses == () and len(found.problems) == 1
+
+
 def test_the_better_of_two_default_routes_counts_and_two_equal_ones_do_not() -> None:
     both = observed(ETH0, ETH1, default="eth0")
     worse = KernelRoute(dst=ip_network("0.0.0.0/0"), device=3, metric=100)
