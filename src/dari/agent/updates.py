@@ -47,6 +47,7 @@ class Updates:
             self._considered = self._standing = None
         elif planned.considered is not self._considered:
             self._considered = planned.considered
+            self._standing = None  # thousands of nodes are not to be kept twice meanwhile
             self._standing = Standing(planned.considered)
 
     def judge(self, changed: Mapping[NodeName, NodeRecord | None]) -> Shift | None:

@@ -22,6 +22,7 @@ from dari.routing.reach import Reach
 from dari.routing.way import RTPROT_DARI, Overlay, Remote, Site, Tunnel, Way
 
 if TYPE_CHECKING:
+    from dari.model import IPNetwork
     from dari.routing.way import Find
 
 BACKENDS: Mapping[str, Find] = {
@@ -167,14 +168,18 @@ class _Draft:
 
 def _site(own: Peer, table: Sequence[KernelRoute], overlay: Overlay, underlay_mtu: int) -> Site:
     others = [route for route in table if route.protocol != RTPROT_DARI]
-    brought = {route.dst for route in others}
     return Site(
         own=own,
         overlay=overlay,
         reach=Reach(others),
         underlay_mtu=underlay_mtu,
-        held=frozenset(route.dst for route in table if route.protocol == RTPROT_DARI) - brought,
+        held=_held(table, others) if overlay.type == BGP else frozenset(),
     )
+
+
+def _held(table: Sequence[KernelRoute], others: Sequence[KernelRoute]) -> frozenset[IPNetwork]:
+    own = frozenset(route.dst for route in table if route.protocol == RTPROT_DARI)
+    return own - {route.dst for route in others}
 
 
 def tunnels_of(site: Site, others: Sequence[Peer]) -> tuple[Tunnel, ...]:

@@ -6,6 +6,7 @@ May import: errors, fields, model, record.
 from __future__ import annotations
 
 import re
+from sys import intern
 from typing import TYPE_CHECKING
 
 from dari.errors import BadConfig
@@ -102,7 +103,7 @@ def decode_speech(backend: Json) -> Speech:
 
 
 def _mac(backend: Json, key: str) -> str:
-    found = text(backend, key).lower()
+    found = intern(text(backend, key).lower())  # the record's own, where that is in lower case
     if found and not _is_device(found):
         raise BadConfig(f"{key}: {found[:40]!r} is no device's MAC")
     return found

@@ -101,17 +101,10 @@ def difference(have: Iterable[KernelRoute], want: Iterable[KernelRoute]) -> Diff
     A route that should lead elsewhere is another one. It is not replaced, either: the
     kernel's replacing could hit another program's route to the same place.
     """
-    wanted = {_essence(route): route for route in want}
-    present: set[object] = set()
-    surplus: list[KernelRoute] = []
-    for route in have:
-        essence = _essence(route)
-        if essence in wanted and essence not in present:
-            present.add(essence)
-        else:
-            surplus.append(route)
-    missing = [route for essence, route in wanted.items() if essence not in present]
-    return Difference(surplus=tuple(surplus), missing=tuple(missing))
+    missing = {_essence(route): route for route in want}
+    # What is there the first time is not missing; a second time it is surplus.
+    surplus = tuple(route for route in have if missing.pop(_essence(route), None) is None)
+    return Difference(surplus=surplus, missing=tuple(missing.values()))
 
 
 def _essence(route: KernelRoute) -> object:

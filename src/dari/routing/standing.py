@@ -11,7 +11,7 @@ May import: model, netlink.route, record, and within routing: all that is pure.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -46,9 +46,10 @@ class Standing:
     def __init__(self, considered: Considered) -> None:
         self._site = site = considered.site
         self._find = BACKENDS[site.overlay.type]
-        self._ways: dict[NodeName, list[Way]] = defaultdict(list)
+        self._ways: dict[NodeName, tuple[Way, ...]] = {}
         for claim, way in considered.ways:
-            self._ways[claim.peer.name].append(way)
+            name = claim.peer.name
+            self._ways[name] = (*self._ways.get(name, ()), way)
         self._peers = {peer.name: peer for peer in considered.others}
         self._entangled = {claim.peer.name for claim in considered.refused}
         self._barred = [claim.network for claim in considered.refused]
@@ -117,7 +118,7 @@ class Standing:
         """Which devices there have to be: IP versions of the underlay."""
         return frozenset(self._underlays) - {0}
 
-    def _forget(self, peer: Peer) -> list[Way]:
+    def _forget(self, peer: Peer) -> tuple[Way, ...]:
         del self._peers[peer.name]
         for network in peer.ranges:
             self._ranges.remove(key_of(network))
@@ -129,7 +130,7 @@ class Standing:
         self._underlays[version] -= 1
         if not self._underlays[version]:
             del self._underlays[version]
-        return self._ways.pop(peer.name, [])
+        return self._ways.pop(peer.name, ())
 
     def _learn(self, peers: Sequence[Peer]) -> bool:
         """Take nodes in; False where one meets another."""
@@ -152,9 +153,9 @@ class Standing:
         self._underlays[self._underlay(peer)] += 1
         return True
 
-    def _ways_to(self, peer: Peer) -> list[Way]:
+    def _ways_to(self, peer: Peer) -> tuple[Way, ...]:
         ranges = () if peer.joining else peer.ranges
-        ways = [self._find(Claim(network=each, peer=peer), self._site) for each in ranges]
+        ways = tuple(self._find(Claim(network=each, peer=peer), self._site) for each in ranges)
         self._ways[peer.name] = ways
         return ways
 

@@ -12,7 +12,6 @@ May import: errors, model, netlink, record, and within routing: reconcile, way.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -272,7 +271,7 @@ def additions(
 ) -> list[Change]:
     """What is missing on a device, or leads to the wrong place. Pure."""
     known = {each.address: each.mac for each in neighbours if _is_permanent(each)}
-    reached = _destinations(entries)
+    reached = _only_destinations(entries)
     changes = []
     for each in remotes:
         base = each.network.network_address
@@ -281,7 +280,7 @@ def additions(
             request = replace_neighbour(neighbour)
             changes.append(Change(request=request, entry=neighbour, adds=True))
     for mac, address in _vteps(remotes).items():
-        if reached.get(mac) != {address}:
+        if reached.get(mac) != address:
             entry = Neighbour(index=index, address=address, mac=mac)
             changes.append(Change(request=replace_fdb(entry), entry=entry, adds=True))
     return changes
@@ -315,10 +314,13 @@ def _vteps(remotes: Iterable[Remote]) -> dict[str, IPAddress]:
     return {each.mac: each.address for each in remotes}
 
 
-def _destinations(entries: Iterable[Neighbour]) -> dict[str, set[IPAddress | None]]:
-    found: dict[str, set[IPAddress | None]] = defaultdict(set)
+def _only_destinations(entries: Iterable[Neighbour]) -> dict[str, IPAddress | None]:
+    """Where each MAC leads; None for one that leads to several places, or to none."""
+    found: dict[str, IPAddress | None] = {}
     for each in entries:
-        found[each.mac].add(each.address)
+        leads = found.setdefault(each.mac, each.address)
+        if leads != each.address:
+            found[each.mac] = None
     return found
 
 

@@ -49,7 +49,7 @@ class Site(Record):
 
     Attributes:
         underlay_mtu: bytes; 0: unknown.
-        held: prefixes to which dari has a route and nobody else has.
+        held: prefixes to which dari has a route and nobody else has; only bgp asks.
     """
 
     own: Peer

@@ -137,4 +137,8 @@ def within(inner: IPNetwork, outer: IPNetwork) -> bool:
 
 
 def _overlap(left: IPNetwork, right: IPNetwork) -> bool:
-    return left.version == right.version and left.overlaps(right)
+    """As `overlaps`, which would keep two more addresses with each of thousands of networks."""
+    if left.version != right.version:
+        return False
+    rest = left.max_prefixlen - min(left.prefixlen, right.prefixlen)
+    return int(left.network_address) >> rest == int(right.network_address) >> rest

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_network
 from itertools import pairwise
+from sys import intern
 from typing import TYPE_CHECKING
 
 from dari import jsontext
@@ -184,7 +185,9 @@ def parse_pod_range(value: object, field: str) -> IPNetwork:
     if not canonical and parse_interface(value, field).ip != network.network_address:
         raise BadConfig(f"{field}: {_short(value)} should be written {network}")
     first = int(network.network_address)
-    unusable = _unusable(network.version, first, first | int(network.hostmask))
+    # Not `hostmask`, which would be kept with the network, of which there may be thousands.
+    last = first + (1 << network.max_prefixlen - network.prefixlen) - 1
+    unusable = _unusable(network.version, first, last)
     if unusable:
         raise BadConfig(f"{field}: {network} holds {unusable}, of which no pod has an address")
     return network
@@ -282,7 +285,10 @@ def _mac(value: object) -> str:
 def _backend(value: object) -> Json:
     if not isinstance(value, dict):
         raise BadConfig(f"backend: {_short(value)} is not an object")
-    return value
+    # Nearly all nodes say nearly the same: each text is kept once.
+    return {
+        intern(key): intern(each) if isinstance(each, str) else each for key, each in value.items()
+    }
 
 
 def _host_document(host: HostFacts) -> Json:
