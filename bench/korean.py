@@ -94,9 +94,11 @@ WORDS: Mapping[str, str] = {
         "시간입니다. 파드의 네임스페이스는 미리 만들어 둡니다."
     ),
     "ipMasq, theirs with iptables, ours through the agent. Medians of {} ADDs, one after the "
-    "other, around each; the pods in between come from {} callers at once.": (
+    "other, around each; the pods in between come from {} callers at once. The kernel floor is "
+    "what the kernel alone takes to wire a pod, on a bridge with as many ports.": (
         "ipMasq, 참조는 iptables로, dari는 에이전트를 거쳐. 그 순번 앞뒤로 하나씩 차례로 한 ADD "
-        "{}번의 중앙값이며, 그 사이의 파드는 {}개 동시 호출로 만듭니다."
+        "{}번의 중앙값이며, 그 사이의 파드는 {}개 동시 호출로 만듭니다. 커널의 하한은 포트가 "
+        "그만큼 있는 브리지에 파드 하나를 잇는 데 커널만으로 걸리는 시간입니다."
     ),
     "Resident memory (VmRSS); after deleting, once every cable is gone.": (
         "상주 메모리(VmRSS). 지운 뒤의 값은 모든 케이블이 사라진 다음 쟀습니다."
@@ -113,12 +115,13 @@ WORDS: Mapping[str, str] = {
         "않는 동안의 같은 비율. watch로 받은 양: 변화 하나마다 에이전트가 받은 바이트."
     ),
     "ipMasq, native entry. Medians (quartiles) of {} calls; parts are computed call by call. The "
-    "kernel floor is a veth pair into the pod, enslaved and up, then address, link up and default "
-    "route in one datagram, in a tight loop, half before the calls and half after.": (
+    "kernel floor is a veth pair into the pod and onto the bridge, then address, link up and "
+    "default route in one datagram, then the host end up, in a tight loop, half before the calls "
+    "and half after.": (
         "ipMasq, 네이티브 진입점. 호출 {}번의 중앙값(사분위수)이며, 부분은 호출마다 따로 "
-        "계산했습니다. 커널의 하한은 파드로 들어가는 veth 한 쌍을 만들어 브리지에 꽂고 켠 다음, "
-        "주소와 링크 켜기와 기본 경로를 데이터그램 하나로 보내는 일을 쉬지 않고 되풀이해, 절반은 "
-        "호출들 앞에 절반은 뒤에 잰 것입니다."
+        "계산했습니다. 커널의 하한은 파드로 들어가는 veth 한 쌍을 만들어 브리지에 꽂고, 주소와 "
+        "링크 켜기와 기본 경로를 데이터그램 하나로 보낸 다음 호스트 쪽 끝을 켜는 일을 쉬지 않고 "
+        "되풀이해, 절반은 호출들 앞에 절반은 뒤에 잰 것입니다."
     ),
     "By hand: a bridge, veth pairs and a route to the other node, made with `ip`, and no rule; "
     "masquerading: with one rule for it, so that the kernel tracks connections as for dari. "

@@ -36,8 +36,9 @@ _COUNT = 'dari_cni_seconds_count{command="ADD"}'
 _PHASE = 'dari_cni_phase_seconds_sum{{command="ADD",phase="{}"}}'
 NOTE = (
     "ipMasq, native entry. Medians (quartiles) of {rounds} calls; parts are computed call by "
-    "call. The kernel floor is a veth pair into the pod, enslaved and up, then address, link up "
-    "and default route in one datagram, in a tight loop, half before the calls and half after."
+    "call. The kernel floor is a veth pair into the pod and onto the bridge, then address, link up "
+    "and default route in one datagram, then the host end up, in a tight loop, half before the "
+    "calls and half after."
 )
 
 

@@ -1,18 +1,20 @@
 """Many pods on one node: what one more costs, and the agent's memory.
 
-May import: bursts (for its contestants), crowd, figures, harness, quiet, scenarios, sizes,
-watch, record.
+May import: bursts (for its contestants), crowd, figures, floor, harness, quiet, scenarios,
+sizes, watch, record.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from statistics import median
 
 from bench.bursts import contestants
 from bench.crowd import call_all
 from bench.figures import Section, at_most
+from bench.floor import floor
 from bench.harness import Node, Pod
 from bench.quiet import settle
 from bench.scenarios import Contestant
@@ -26,7 +28,8 @@ _FILLERS = 4  # callers that start the pods between two windows
 _ENDERS = 16  # callers that end all of them
 NOTE = (
     "ipMasq, theirs with iptables, ours through the agent. Medians of {window} ADDs, one after "
-    "the other, around each; the pods in between come from {fillers} callers at once."
+    "the other, around each; the pods in between come from {fillers} callers at once. The kernel "
+    "floor is what the kernel alone takes to wire a pod, on a bridge with as many ports."
 )
 MEMORY_NOTE = "Resident memory (VmRSS); after deleting, once every cable is gone."
 
@@ -69,8 +72,10 @@ def measure(setup: Setup) -> list[Section]:
     ours, footprint = _ours(ours_who, pods, window)
     setup.say(f"{pods} pods on one node", 1, 2)
     theirs = _theirs(theirs_who, pods, window)
+    settle()
+    alone = climb_of(floor(pods), window)
     setup.say(f"{pods} pods on one node", 2, 2)
-    return [section(theirs, ours, window), memory_section(footprint)]
+    return [section(theirs, ours, alone, window), memory_section(footprint)]
 
 
 def marks_of(pods: int, window: int) -> tuple[int, ...]:
@@ -128,7 +133,14 @@ def _climb(node: Node, pods: list[Pod], who: Contestant, window: int) -> Climb:
     return Climb(marks=marks, added=tuple(added))
 
 
-def section(theirs: Climb, ours: Climb, window: int) -> Section:
+def climb_of(samples: Sequence[float], window: int) -> Climb:
+    """The same of times that are known of each pod. Pure."""
+    marks = marks_of(len(samples), window)
+    windows = (window_of(mark, window, len(samples)) for mark in marks)
+    return Climb(marks=marks, added=tuple(median(samples[begin:end]) for begin, end in windows))
+
+
+def section(theirs: Climb, ours: Climb, alone: Climb, window: int) -> Section:
     """The table of what one more pod costs. Pure."""
     ordinals = tuple(f"{mark}th ADD, ms" for mark in ours.marks)
     return Section(
@@ -138,6 +150,7 @@ def section(theirs: Climb, ours: Climb, window: int) -> Section:
         lines=(
             ("reference", *_cells(theirs), f"{theirs.growth:.2f}", ""),
             ("dari", *_cells(ours), f"{ours.growth:.2f}", at_most(ours.growth, GROWTH_BUDGET)),
+            ("kernel floor", *_cells(alone), f"{alone.growth:.2f}", ""),
         ),
         note=NOTE.format(window=window, fillers=_FILLERS),
         facts={
@@ -145,6 +158,7 @@ def section(theirs: Climb, ours: Climb, window: int) -> Section:
             "unit": "ms",
             "reference": [round(each, 3) for each in theirs.added],
             "dari": [round(each, 3) for each in ours.added],
+            "kernel floor": [round(each, 3) for each in alone.added],
             "growth": round(ours.growth, 4),
             "budget": GROWTH_BUDGET,
         },

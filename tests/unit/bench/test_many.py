@@ -10,7 +10,7 @@ from bench.bursts import Burst
 from bench.bursts import section as bursts_section
 from bench.figures import MISSED, Bar
 from bench.harness import BenchFailed
-from bench.scale import Climb, Footprint, marks_of, memory_section, window_of
+from bench.scale import Climb, Footprint, climb_of, marks_of, memory_section, window_of
 from bench.scale import section as scale_section
 from bench.watch import parse_metrics, parse_resident
 
@@ -46,10 +46,17 @@ def test_windows_are_whole_and_follow_each_other(pods: int, window: int) -> None
 def test_growth_is_the_last_cost_over_the_first() -> None:
     flat = Climb(marks=(10, 1000), added=(5.0, 5.5))
     steep = Climb(marks=(10, 1000), added=(40.0, 80.0))
-    theirs, ours = scale_section(steep, flat, 9).lines
+    theirs, ours, alone = scale_section(steep, flat, steep, 9).lines
     assert theirs == ("reference", "40.0", "80.0", "2.00", "")
     assert ours == ("dari", "5.0", "5.5", "1.10", "at most 1.2")
-    assert MISSED in scale_section(flat, steep, 9).lines[1][-1]
+    assert alone == ("kernel floor", "40.0", "80.0", "2.00", "")
+    assert MISSED in scale_section(flat, steep, flat, 9).lines[1][-1]
+
+
+def test_a_climb_of_known_times_takes_the_same_windows() -> None:
+    found = climb_of([float(each) for each in range(200)], 9)
+    assert found.marks == (10, 100, 200)
+    assert found.added == (9.0, 99.0, 195.0)
 
 
 def test_memory_with_all_pods_has_the_budget() -> None:
