@@ -197,7 +197,7 @@ def test_an_agent_that_was_stopped_is_absent_and_can_be_started_with_no_option(b
     built.ok("node1", "sh", "-c", "setsid dari agent >/dev/null 2>&1 </dev/null &")
     wait_until(lambda: agent_of_node1(built) == "ready", "the agent to start")
     assert built.status()["nodes"][0]["pod_ranges"] == ranges
-    built.ok("pod-1-1", "ping", "-c1", "-W5", "pod-3-1")
+    built.ok("pod-1-1", "ping", "-c1", "-w60", "pod-3-1")
 
 
 def agent_of_node1(built: Lab) -> str:
@@ -235,4 +235,4 @@ def test_the_doctor_finds_nothing_in_a_healthy_lab_and_mends_what_is_broken(buil
     ]
     assert mends == [("node1", f"ip neigh del {address} dev eth0")]
     built.ok("node1", "sh", "-c", mends[0][1])
-    built.ok("node1", "ping", "-c1", "-W5", address)
+    built.ok("node1", "ping", "-c1", "-w60", address)

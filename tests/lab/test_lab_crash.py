@@ -70,7 +70,7 @@ def test_after_that_the_same_lab_can_be_built_again(by: Caller) -> None:
     all_gone(built.name)  # the kernel ends all others first
     by.ok("lab", "up", "--name", built.name, *SMALL)
     traces.remember(built)
-    assert built.ok("pod-1-1", "ping", "-c1", "-W5", "pod-2-1")
+    assert built.ok("pod-1-1", "ping", "-c1", "-w60", "pod-2-1")
     by.ok("lab", "down", "--name", built.name)
     traces.check()
 

@@ -105,7 +105,7 @@ def test_a_filter_on_the_bridge_itself_is_told_and_the_printed_mend_mends(built:
     for command in found["mend"]:
         built.ok("node1", "sh", "-c", command)
     assert findings(built) == []
-    built.ok("pod-1-1", "ping", "-4", "-c", "1", "-W", "10", "node1")
+    built.ok("pod-1-1", "ping", "-4", "-c", "1", "-w", "60", "node1")
     built.ok("node1", "nft", "delete table bridge site")
 
 

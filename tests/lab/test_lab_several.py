@@ -23,7 +23,7 @@ def test_two_labs_with_the_same_addresses_know_nothing_of_each_other(by: Caller)
     with lab(by, *SMALL) as first, lab(by, *SMALL) as second:
         for one in (first, second):
             one.ok("node1", "sh", "-c", f"echo {one.name} > /run/whose")
-            one.ok("pod-1-1", "ping", "-c1", "-W5", "pod-2-1")
+            one.ok("pod-1-1", "ping", "-c1", "-w60", "pod-2-1")
         assert first.ok("node1", "cat", "/run/whose").strip() == first.name
         assert second.ok("node1", "cat", "/run/whose").strip() == second.name
         assert first.ok("node1", "readlink", "/proc/self/ns/net") != second.ok(
@@ -48,8 +48,8 @@ def test_root_s_and_a_user_s_lab_of_one_name_are_two() -> None:
 def test_a_routed_lab_s_pods_reach_each_other_through_the_router(by: Caller) -> None:
     with lab(by, *SMALL, "--routed", "--ipv6") as built:
         for family in ("-4", "-6"):
-            built.ok("pod-1-1", "ping", family, "-c1", "-W5", "pod-2-1")
-            built.ok("pod-2-1", "ping", family, "-c1", "-W5", "outside")
+            built.ok("pod-1-1", "ping", family, "-c1", "-w60", "pod-2-1")
+            built.ok("pod-2-1", "ping", family, "-c1", "-w60", "outside")
         way = built.ok("node1", "ip", "route", "get", built.status()["pods"][1]["addresses"][0])
         assert "via 10.0.1.254" in way
         assert built.status()["router"]["agent"] == "ready"
@@ -59,7 +59,7 @@ def test_a_routed_lab_s_pods_reach_each_other_through_the_router(by: Caller) -> 
 def test_the_smallest_lab_is_one_node_without_pods(by: Caller) -> None:
     with lab(by, "--nodes", "1", "--pods", "0") as built:
         assert built.status()["pods"] == []
-        built.ok("node1", "ping", "-c1", "-W5", "outside")
+        built.ok("node1", "ping", "-c1", "-w60", "outside")
 
 
 @pytest.mark.parametrize(
