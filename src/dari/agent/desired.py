@@ -42,7 +42,7 @@ class Desired(Record):
         forwarding: IP versions that the node passes on.
         conflist: text of the runtime's configuration; empty: there is none.
         subnet_env: text of what flannel writes for others; empty: none is asked for.
-        spoken: backends that the other nodes speak.
+        spoken: backends by which other nodes may send to this one.
     """
 
     routes: Plan | None
@@ -89,8 +89,10 @@ def decide(
     plan, peers = planned.plan, planned.considered.others
     routes = plan if planned.known else None
     bird = _bird(config, planned, observed)
+    if config.role == ROUTER:
+        return Desired(routes=routes, forwarding=config.versions)
     spoken = frozenset(each.speech.type for each in peers)
-    if config.role == ROUTER or not own.pod_ranges:
+    if not own.pod_ranges:
         return Desired(routes=routes, bird=bird, forwarding=config.versions, spoken=spoken)
     mtu = config.mtu or min((each.mtu for each in plan.tunnels), default=location.mtu)
     return Desired(

@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping
 
 # Seconds that it stays when no other node speaks it any more: what was sent last is under way.
 LINGER = 5.0
+# Seconds that it stays at most: in a cluster that stays mixed, nobody waits for the others.
+LONGEST = 600.0
 
 
 class Farewell:
-    """Keeps since when nobody has had a use for things.
+    """Keeps since when things have been of no use.
 
     Args:
         clock: seconds from any fixed moment.
@@ -23,7 +25,8 @@ class Farewell:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._since: dict[str, float] = {}
+        self._unused: dict[str, float] = {}
+        self._unspoken: dict[str, float] = {}
 
     def over(self, unused: Mapping[str, bool]) -> frozenset[str]:
         """Those that may go.
@@ -33,7 +36,12 @@ class Farewell:
                 named any more is in use again.
         """
         now = self._clock()
-        self._since = {
-            each: now if spoken else self._since.get(each, now) for each, spoken in unused.items()
+        self._unused = {each: self._unused.get(each, now) for each in unused}
+        self._unspoken = {
+            each: self._unspoken.get(each, now) for each, spoken in unused.items() if not spoken
         }
-        return frozenset(each for each, since in self._since.items() if now - since >= LINGER)
+        return frozenset(
+            each
+            for each, since in self._unused.items()
+            if now - self._unspoken.get(each, now) >= LINGER or now - since >= LONGEST
+        )

@@ -15,12 +15,14 @@ from dari.doctor.node import Node
 from dari.explain.mend import have_agent
 from dari.language import Messages
 from dari.netlink.constants import RTN_UNICAST, RTPROT_KERNEL
+from dari.routing.peer import BGP
 from dari.routing.reconcile import difference
 from dari.routing.tunnels import additions, amendments, routes, unfit
 from dari.routing.way import RTPROT_DARI, Tunnel
 from dari.store.ranges import within
 
 if TYPE_CHECKING:
+    from dari.agent.desired import Desired
     from dari.model import IPNetwork
     from dari.netlink.route import KernelRoute
     from dari.netlink.rule import Rule
@@ -91,10 +93,15 @@ def _is_about_pods(node: Node, one: KernelRoute) -> bool:
     """Within a peer's range, and none that a routing daemon or an address brings."""
     if one.protocol == RTPROT_KERNEL and one.kind == RTN_UNICAST:
         return False  # of an address: `bridges.overlapping` tells of that
-    if node.desired and node.desired.bird and one.kind == RTN_UNICAST:
+    if node.desired and _may_be_birds(node.desired) and one.kind == RTN_UNICAST:
         ranges = [each for peer in node.machine.peers for each in peer.pod_ranges]
         return any(within(one.dst, each) and one.dst != each for each in ranges)
     return any(within(one.dst, each) for peer in node.machine.peers for each in peer.pod_ranges)
+
+
+def _may_be_birds(desired: Desired) -> bool:
+    """Is there a part of BIRD's, or one of before that stays while others go by it?"""
+    return bool(desired.bird) or BGP in desired.spoken
 
 
 def rules(node: Node) -> Iterator[Finding]:

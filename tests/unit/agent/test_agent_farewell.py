@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dari.agent.farewell import LINGER, Farewell
+from dari.agent.farewell import LINGER, LONGEST, Farewell
 
 
 class Clock:
@@ -28,6 +28,8 @@ def test_it_stays_for_as_long_as_another_node_speaks_it_and_lingers_after_that()
     for _ in range(5):
         clock.now += LINGER
         assert farewell.over({"old": True}) == set()
+    clock.now += LINGER
+    assert farewell.over({"old": False}) == set()
     clock.now += LINGER - 0.1
     assert farewell.over({"old": False}) == set()
     clock.now += 0.1
@@ -49,3 +51,13 @@ def test_each_has_its_own_time() -> None:
     farewell.over({"old": False})
     clock.now += LINGER
     assert farewell.over({"old": False, "other": True}) == {"old"}
+
+
+def test_in_a_cluster_that_stays_mixed_it_goes_after_a_time() -> None:
+    clock = Clock()
+    farewell = Farewell(clock)
+    farewell.over({"old": True})
+    clock.now += LONGEST - 0.1
+    assert farewell.over({"old": True}) == set()
+    clock.now += 0.1
+    assert farewell.over({"old": True}) == {"old"}
