@@ -1,9 +1,9 @@
 """Where this node is: which of its addresses the peers should use. Pure.
 
 Order: what was given (``node-address``, then ``interface``); else the interface
-of the default route; else the only interface with an address. Where several
-would do, guessing is how clusters end up on the wrong network, so that is an
-error which lists them.
+of the default route; else the only interface with an address, bridges that lead only
+to this machine's own containers left out. Where several would do, guessing is how
+clusters end up on the wrong network, so that is an error which lists them.
 
 May import: model, netlink, record, routing, wiring.names, agent.backends,
 agent.config, agent.observe.
@@ -60,6 +60,7 @@ class _Candidate(Record):
     address: IPAddress
     device: int
     link: str
+    inside: bool = False
 
     def __str__(self) -> str:
         return f"{self.link} {self.address}"
@@ -73,7 +74,7 @@ def locate(config: AgentConfig, observed: Observed, current: Sequence[IPAddress]
         observed: the node's links, addresses and routes.
         current: what was chosen last; kept while it is as good as another.
     """
-    candidates = _candidates(config, observed)
+    candidates = _candidates(config, observed, current)
     chosen: list[_Candidate] = []
     problems: list[str] = []
     for version in _versions(config, candidates):
@@ -117,7 +118,9 @@ def _versions(config: AgentConfig, candidates: Sequence[_Candidate]) -> Sequence
     return sorted(given or {each.address.version for each in usable}) or config.versions
 
 
-def _candidates(config: AgentConfig, observed: Observed) -> list[_Candidate]:
+def _candidates(
+    config: AgentConfig, observed: Observed, current: Sequence[IPAddress]
+) -> list[_Candidate]:
     names = {
         link.index: link.name
         for link in observed.links
@@ -126,10 +129,17 @@ def _candidates(config: AgentConfig, observed: Observed) -> list[_Candidate]:
         and not (link.kind == "vxlan" and is_tunnel(link.name))
         and (not link.flags & _LOOPBACK or config.node_addresses)
     }
+    usable = [each for each in observed.addresses if each.index in names and _is_usable(each)]
+    known = {each.index for each in usable if each.interface.ip in current}
+    inside = _bridges_inside(observed) - known
     return [
-        _Candidate(address=each.interface.ip, device=each.index, link=names[each.index])
-        for each in observed.addresses
-        if each.index in names and _is_usable(each)
+        _Candidate(
+            address=each.interface.ip,
+            device=each.index,
+            link=names[each.index],
+            inside=each.index in inside,
+        )
+        for each in usable
     ]
 
 
@@ -167,7 +177,7 @@ def _choose(
     return (
         _on({each.link for each in chosen}, candidates)
         or _on_default_route(version, observed, candidates)
-        or _only_one(version, candidates, observed)
+        or _only_one(version, candidates, chosen)
     )
 
 
@@ -194,14 +204,13 @@ def _on_default_route(
 
 
 def _only_one(
-    version: int, candidates: Sequence[_Candidate], observed: Observed
+    version: int, candidates: Sequence[_Candidate], chosen: Sequence[_Candidate]
 ) -> list[_Candidate] | str:
-    inside = _bridges_inside(observed)
-    for found in (candidates, [each for each in candidates if each.device not in inside]):
-        if len({each.device for each in found}) == 1:
-            return list(found)
-    if not candidates:
-        return []
+    outward = [each for each in candidates if not each.inside]
+    # On a machine with no other link, a bridge is as good as none, and no trouble.
+    found = outward if outward or chosen else candidates
+    if len({each.device for each in found}) <= 1:
+        return list(found)
     return _(
         "several links have an IPv{version} address and no default route tells which is the "
         "node's: {links}; give --interface or --node-address"

@@ -98,6 +98,18 @@ def test_a_bridge_of_another_network_on_this_machine_is_not_taken_for_the_nodes(
     assert chosen(alone) == ["10.0.0.1"]
 
 
+def test_a_bridge_that_has_the_nodes_address_keeps_it_while_its_uplink_is_away() -> None:
+    here = [ip_address("10.0.0.1")]
+    found = locate(config(), with_bridge(ETH0, ETH1, port="none"), here)
+    assert found.addresses == () and len(found.problems) == 1
+
+
+def test_no_family_is_taken_from_a_bridge_of_another_network_alone() -> None:
+    both = config(cluster_range=["10.244.0.0/16", "fd00:244::/48"])
+    found = locate(both, with_bridge(ETH0, "eth1 fd00::1/64", port="veth"))
+    assert chosen(found) == ["192.168.0.1"]
+
+
 def test_a_bridge_that_leads_out_is_as_good_as_any_link() -> None:
     found = locate(config(), with_bridge(ETH0, ETH1, port=""))
     assert found.addresses == () and len(found.problems) == 1
