@@ -217,6 +217,6 @@ def test_a_bridge_that_goes_while_it_is_mended_is_made_anew_in_the_same_pass(
         asyncio.run(driven.look_at_everything())
         run("ip", "link", "set", "eth0", "mtu", "1400")  # which the bridge is to follow
         monkeypatch.setattr(mend, "ensure_bridge", made_and_gone)
-        asyncio.run(driven.look_at_everything())
+        assert "made bridge cni0" in asyncio.run(driven.look_at_everything())
     assert len(made) == 2
     assert links("cni0") == ["cni0"]

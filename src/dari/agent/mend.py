@@ -20,7 +20,7 @@ from dari.agent.cables import of_own_network, plug_in
 from dari.agent.carry import Carrier
 from dari.agent.config import AgentConfig
 from dari.agent.desired import Desired
-from dari.agent.observe import Observed
+from dari.agent.observe import Observed, observe
 from dari.agent.takeover import take_over
 from dari.errors import AlreadyExists, DariError, NotFound, Undecodable
 from dari.files import holds, write_whole
@@ -78,7 +78,7 @@ class Mender:
         """
         concerns: list[Callable[[], list[str]]] = [
             lambda: forwarding(self._host.paths, desired),
-            lambda: _again_if_gone(lambda: bridge(self._host, self._config, desired, observed)),
+            lambda: self._bridge(desired, observed),
             lambda: firewall(self._host.paths, desired, deep=deep),
             lambda: take_over(self._host.paths, [each.network for each in desired.gateways]),
         ]
@@ -105,6 +105,13 @@ class Mender:
         """The name of the tunnel with this index; empty: it is none of dari's."""
         return self._carrier.tunnel(index)
 
+    def _bridge(self, desired: Desired, observed: Observed) -> list[str]:
+        """See `bridge`; one that is deleted meanwhile is looked at, and made, anew."""
+        try:
+            return bridge(self._host, self._config, desired, observed)
+        except NotFound:
+            return bridge(self._host, self._config, desired, observe(self._host.rtnl))
+
     def _carry(self, desired: Desired, observed: Observed) -> Outcome:
         """What takes packets to other nodes; none of it stands in the way of a pod's start."""
         outcome = self._carrier.carry(self._host.rtnl, desired, observed)
@@ -122,14 +129,6 @@ def _through(concerns: list[Callable[[], list[str]]]) -> tuple[list[str], list[s
         except DariError as error:
             failed.append(error.message)
     return done, failed
-
-
-def _again_if_gone(concern: Callable[[], list[str]]) -> list[str]:
-    """What is deleted while it is being mended is made anew, once."""
-    try:
-        return concern()
-    except NotFound:
-        return concern()
 
 
 def forwarding(paths: Paths, desired: Desired) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,6 +29,7 @@ from dari.netlink.codec import Message
 from dari.routing.reconcile import Outcome
 from dari.routing.tunnels import MARK
 from dari.store.base import Store
+from dari.store.record import NodeRecord
 from dari.wiring.host import Host
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ class Reconciler:
             location=self._location,
             pod_ranges=self._membership.ranges,
             peers=peers,
-            joining=tuple(each.name for each in self._memory.records or () if each.is_bare_claim),
+            joining=tuple(each.name for each in self._others() if each.is_bare_claim),
             routes=self._desired.routes.reached if self._desired.routes else 0,
             mtu=self._desired.mtu,
             store=StoreState(
@@ -243,8 +244,11 @@ class Reconciler:
         )
 
     def _peers(self) -> tuple[NodeName, ...]:
+        return tuple(each.name for each in self._others())
+
+    def _others(self) -> Iterator[NodeRecord]:
         own = "" if self._config.role == ROUTER else self._config.node_name
-        return tuple(each.name for each in self._memory.records or () if each.name != own)
+        return (each for each in self._memory.records or () if each.name != own)
 
     def _placeless(self, others: Sequence[NodeName]) -> Sequence[str]:
         """Why peers could not reach this node. Alone, a node needs no address."""

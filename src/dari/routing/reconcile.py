@@ -76,7 +76,7 @@ class Difference(Record):
                 replaced[_place(route)].append(route)
         for route in self.missing:
             if _place(route) in marked:
-                requests.append(replace_route(route))
+                requests += [replace_route(route), *map(delete_route, replaced[_place(route)])]
             else:
                 requests += _putting(route, replaced[_place(route)])
         return requests + removals

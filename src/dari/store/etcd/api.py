@@ -11,6 +11,7 @@ May import: errors, model, record, store.base, store.remote.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, Sequence
@@ -70,6 +71,7 @@ class Etcd:
         self._clients = [Client(each, settings.tls, settings.timing) for each in settings.endpoints]
         self._current = 0
         self._token: str | None = None
+        self._login = asyncio.Lock()
 
     async def call(self, path: str, body: Json) -> Json:
         """Make one call.
@@ -156,21 +158,25 @@ class Etcd:
         return Request(method="POST", path=path, headers=tuple(headers), body=content)
 
     async def _login_if_needed(self) -> None:
-        if not self._settings.user or self._token is not None:
+        if not self._settings.user:
             return
+        async with self._login:  # one for all calls that need it
+            if self._token is None:
+                self._token = await self._new_token()
+
+    async def _new_token(self) -> str:
         body = {"name": self._settings.user, "password": self._password()}
         try:
             answer = await self._anywhere("/v3/auth/authenticate", body)
         except CallFailed as error:
             if error.status == _PRECONDITION:  # users are not asked for
-                self._token = ""
-                return
+                return ""
             raise Unreachable(
                 f"etcd: login as {self._settings.user} refused",
                 "look at --etcd-user and --etcd-password-file",
             ) from None
         token = answer.get("token")
-        self._token = token if isinstance(token, str) else ""
+        return token if isinstance(token, str) else ""
 
     def _password(self) -> str:
         path = self._settings.password_file
