@@ -7,10 +7,13 @@ of the tests.
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dari.netlink.linkchange import add_bridge
+from dari.netlink.sock import NetlinkSocket
 from tests.support.nodes import Node, cluster
 from tests.support.pods import Pod, install
 from tests.support.waiting import wait_until
@@ -144,6 +147,27 @@ def test_pain_17_a_bridge_of_another_address_is_an_error_that_says_so(tmp_path: 
         one.ip("address del 10.244.0.99/16 dev cni0")
         one.wait_ready()
         assert one.exists(CONFLIST)
+
+
+def add_links(number: int, pause: float) -> None:
+    """One after the other, seconds apart, as pods start on a busy node."""
+    with NetlinkSocket() as sock:
+        for each in range(number):
+            sock.transact([add_bridge(f"link{pause:g}.{each}")])
+            time.sleep(pause)
+
+
+def test_a_node_on_which_links_come_faster_than_all_can_be_listed_stays_ready(
+    tmp_path: Path,
+) -> None:
+    with cluster(tmp_path, 1) as (one,):
+        one.do(lambda: add_links(300, 0.0))
+        one.agent("--check-every", "0.5")
+        one.wait_ready()
+        before = one.status()["last_sync"]["time"]
+        one.do(lambda: add_links(1000, 0.003))
+        assert one.status()["last_sync"]["time"] > before, "nothing was looked at meanwhile"
+        assert "not ready" not in one.logged() and "changed meanwhile" not in one.logged()
 
 
 @contextmanager

@@ -25,13 +25,13 @@ class Observed(Record):
 
 
 def observe(rtnl: Conversation) -> Observed:
-    """Read it all.
+    """Read it all; what comes or goes meanwhile is notified of, and looked at after that.
 
     Raises:
         KernelRefused: the kernel will not tell.
     """
     return Observed(
-        links=tuple(list_links(rtnl)),
-        addresses=tuple(list_addresses(rtnl)),
+        links=tuple(list_links(rtnl, settled=False)),
+        addresses=tuple(list_addresses(rtnl, settled=False)),
         routes=tuple(list_routes(rtnl)),
     )

@@ -53,7 +53,8 @@ class Sweeper:
             What was cleared, and in words what could not be.
         """
         with Host(self._paths, os.environ) as host:
-            names = {link.name for link in list_links(host.rtnl)}
+            # Who seems lost is looked at alone before anything is cleared.
+            names = {link.name for link in list_links(host.rtnl, settled=False)}
             everything = list(records.all_attachments(self._paths))
             self.held = len(everything)
             trouble = [each.message for each in everything if isinstance(each, Undecodable)]

@@ -104,8 +104,8 @@ def _addresses(state: State, name: str, interfaces: set[str] | None) -> tuple[st
             Namespace.open(f"/proc/{state.holders[name].pid}/ns/net") as namespace,
             namespace.socket() as sock,
         ):
-            links = list_links(sock)
-            found = list_addresses(sock)
+            links = list_links(sock, settled=False)
+            found = list_addresses(sock, settled=False)
     except BadNamespace:
         return ()  # it ended just now
     wanted = {one.index for one in links if interfaces is None or one.name in interfaces}

@@ -102,7 +102,9 @@ def delete_address(index: int, interface: IPInterface) -> Request:
     )
 
 
-def list_addresses(sock: Conversation, *, index: int = 0, netns_id: int = -1) -> list[Address]:
+def list_addresses(
+    sock: Conversation, *, index: int = 0, netns_id: int = -1, settled: bool = True
+) -> list[Address]:
     """All addresses of both families, or those of one link.
 
     Equivalent to: `ip address show dev LINK`.
@@ -111,6 +113,7 @@ def list_addresses(sock: Conversation, *, index: int = 0, netns_id: int = -1) ->
         index: the link's; 0: of all.
         netns_id: the number that this namespace knows another by, to be asked for its
             addresses (Linux 5.0 and newer; older ones tell none); -1: this one's own.
+        settled: see `list_links`.
     """
     other = u32(c.IFA_TARGET_NETNSID, netns_id) if netns_id >= 0 else b""
     request = Request(
@@ -119,7 +122,8 @@ def list_addresses(sock: Conversation, *, index: int = 0, netns_id: int = -1) ->
         body=pack(_IFADDR, c.AF_UNSPEC, 0, 0, 0, index) + other,
         doing="list addresses",
     )
-    bodies = [body for body in sock.dump(request) if body[:1] and body[0] in VERSION]
+    told = sock.dump(request, settled=settled)
+    bodies = [body for body in told if body[:1] and body[0] in VERSION]
     # Checked again here: kernels without the strict check filter nothing.
     return [
         found

@@ -107,10 +107,16 @@ def refresh_link(sock: Conversation, index: int, *, after: Sequence[Request] = (
     sock.ask(_question(index, ""), after=after)
 
 
-def list_links(sock: Conversation, *, kind: str = "", master: int = 0) -> list[Link]:
+def list_links(
+    sock: Conversation, *, kind: str = "", master: int = 0, settled: bool = True
+) -> list[Link]:
     """All links, or those of a kind, or the ports of a bridge.
 
     Equivalent to: `ip -details link show type KIND master MASTER`.
+
+    Args:
+        settled: see `Conversation.dump`. On a node of a thousand pods of which a few come and
+            go each second, there is no moment at which all are told of before one changes.
     """
     request = Request(
         kind=c.RTM_GETLINK,
@@ -124,7 +130,7 @@ def list_links(sock: Conversation, *, kind: str = "", master: int = 0) -> list[L
     # Checked again here: without the kind's module loaded the kernel filters nothing.
     return [
         link
-        for link in map(parse_link, sock.dump(request))
+        for link in map(parse_link, sock.dump(request, settled=settled))
         if kind in ("", link.kind) and master in (0, link.master)
     ]
 

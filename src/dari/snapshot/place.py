@@ -63,12 +63,12 @@ def read_place(namespace: Namespace | None = None, connections: int = 0) -> Plac
 def _read(connections: int) -> Place:
     unread: list[str] = []
     with NetlinkSocket() as sock:
-        links = tuple(list_links(sock))
+        links = tuple(list_links(sock, settled=False))
         place = Place(
             inode=current()[1],
             links=links,
             vxlans=tuple(list_vxlans(sock)) if _has_vxlan(links) else (),
-            addresses=tuple(list_addresses(sock)),
+            addresses=tuple(list_addresses(sock, settled=False)),
             routes=tuple(list_routes(sock, table=None)),
             rules=tuple(list_rules(sock)),
             neighbours=tuple(list_neighbours(sock)),

@@ -18,6 +18,7 @@ from dari.netlink.conversation import (
     BATCH_BYTES,
     BATCH_REQUESTS,
     DUMP_ATTEMPTS,
+    UNSETTLED_ATTEMPTS,
     Conversation,
 )
 from tests.unit.netlink.witness import moderate
@@ -234,6 +235,16 @@ def test_a_dump_interrupted_every_time_is_given_up() -> None:
     with pytest.raises(TryAgain, match="list links"):
         script.dump(request("list links"))
     assert len(script.sent) == DUMP_ATTEMPTS
+
+
+def test_a_dump_that_need_not_be_whole_is_what_the_last_attempt_told() -> None:
+    cut = [each for number in (1, 2, 3) for each in (part(number, c.NLM_F_DUMP_INTR), done())]
+    script = Scripted(*cut, part(4), done())
+    assert script.dump(request(), settled=False) == [b"\3"]
+    assert len(script.sent) == UNSETTLED_ATTEMPTS == 3
+    assert Scripted(part(1, c.NLM_F_DUMP_INTR), done(), part(2), done()).dump(
+        request(), settled=False
+    ) == [b"\2"]
 
 
 def test_a_dump_that_fails_says_why() -> None:
