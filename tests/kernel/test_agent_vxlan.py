@@ -290,6 +290,7 @@ def test_the_backend_of_a_running_cluster_is_changed_and_no_ping_is_lost(tmp_pat
         wait_until(lambda: not (has_tunnel(one) or has_tunnel(two)), "the old tunnels are gone")
 
 
+@pytest.mark.long(12)
 def test_a_tunnel_stays_for_as_long_as_another_node_may_send_through_it(tmp_path: Path) -> None:
     with cluster(tmp_path, 2) as (one, two):
         start(one, two, options="--backend vxlan")
