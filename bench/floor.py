@@ -18,6 +18,7 @@ from time import perf_counter
 from bench.harness import Node, Pod
 from dari.netlink.address import add_address
 from dari.netlink.codec import Request
+from dari.netlink.constants import IN6_ADDR_GEN_MODE_NONE
 from dari.netlink.link import get_link
 from dari.netlink.linkchange import add_bridge, add_veth, change_link
 from dari.netlink.namespace import Namespace
@@ -27,7 +28,6 @@ from dari.netlink.sock import NetlinkSocket
 _BRIDGE = "floor0"
 _GATEWAY = ip_address("10.22.0.1")
 _EVERYWHERE = ip_network("0.0.0.0/0")
-_NO_ADDRESS = 1  # IN6_ADDR_GEN_MODE_NONE
 
 
 def floor(rounds: int) -> list[float]:
@@ -77,7 +77,7 @@ def _wire(
 
 
 def _quiet(*, name: str = "", index: int = 0, up: bool | None = None) -> Request:
-    return change_link(name=name, index=index, up=up, addr_gen_mode=_NO_ADDRESS)
+    return change_link(name=name, index=index, up=up, addr_gen_mode=IN6_ADDR_GEN_MODE_NONE)
 
 
 def _address(number: int) -> IPv4Interface:

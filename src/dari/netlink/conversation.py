@@ -118,7 +118,7 @@ class Conversation:
             request: the question.
             settled: it has to be whole. Otherwise one that is cut up every time will do:
                 each object is told of as it was, and one that was there all along is
-                missed only by chance (never by Linux 6.10 and newer, for links).
+                missed only by chance.
 
         Raises:
             TryAgain: it has to be whole, and was cut up every time.

@@ -115,8 +115,8 @@ def list_links(
     Equivalent to: `ip -details link show type KIND master MASTER`.
 
     Args:
-        settled: see `Conversation.dump`. On a node of a thousand pods of which a few come and
-            go each second, there is no moment at which all are told of before one changes.
+        settled: see `Conversation.dump`. On a node of a thousand pods in a burst of others, all
+            are hardly ever told of before one comes or goes.
     """
     request = Request(
         kind=c.RTM_GETLINK,
